@@ -1,0 +1,145 @@
+"""Every error that Clockwork raises.
+
+All of them are `ClockworkError`; where Python has an error of the same meaning, they are that too, so that
+``except FileNotFoundError`` or ``except TimeoutError`` works as a reader expects. They pickle, and carry what
+is known about the failure as attributes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clockwork.results import Result
+
+__all__ = [
+    "AnswerError",
+    "AuthenticationError",
+    "ClockworkError",
+    "CompileError",
+    "CreditsError",
+    "DeployError",
+    "DuplicateResourceError",
+    "GenerationError",
+    "InvalidResourceError",
+    "LoadError",
+    "LocalModelError",
+    "LockError",
+    "MissingKeyError",
+    "ModelConnectionError",
+    "ModelNotFoundError",
+    "ModelServerError",
+    "ModelTimeoutError",
+    "NoResourcesError",
+    "ProjectNotFoundError",
+    "RateLimitError",
+    "SettingsError",
+    "WriteError",
+]
+
+
+class ClockworkError(Exception):
+    """What all errors of Clockwork have in common.
+
+    Attributes:
+        message: What was being done to which resource, what went wrong, and what to do next.
+        result: What had been done until then, where anything had.
+    """
+
+    def __init__(self, message: str = "", result: Result | None = None) -> None:
+        """Keeps the message and what had been done."""
+        super().__init__(message)
+        self.message = message
+        self.result = result
+
+    def __str__(self) -> str:
+        """The message alone: parents such as `OSError` would add to it."""
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles the message and the result."""
+        return (type(self), (self.message, self.result))
+
+
+class SettingsError(ClockworkError, ValueError):
+    """A setting has a value that cannot be used."""
+
+
+class LoadError(ClockworkError):
+    """main.py does not parse, or raises."""
+
+
+class ProjectNotFoundError(LoadError, FileNotFoundError):
+    """There is no main.py where one was looked for."""
+
+
+class NoResourcesError(LoadError, LookupError):
+    """main.py defines no resource."""
+
+
+class DuplicateResourceError(LoadError, ValueError):
+    """Two resources of one kind have the same name."""
+
+
+class InvalidResourceError(LoadError, ValueError):
+    """A resource has a field that does not validate."""
+
+
+class GenerationError(ClockworkError):
+    """The model did not give what it was asked for."""
+
+
+class MissingKeyError(GenerationError, LookupError):
+    """Something has to be generated, and there is no API key."""
+
+
+class AuthenticationError(GenerationError, PermissionError):
+    """The model server rejects the key, or the key may not do this."""
+
+
+class CreditsError(GenerationError):
+    """The account at the model server has no credits left."""
+
+
+class ModelNotFoundError(GenerationError, LookupError):
+    """The model server does not know the model."""
+
+
+class RateLimitError(GenerationError):
+    """The model server wants fewer requests, and still did after all retries."""
+
+
+class ModelConnectionError(GenerationError, ConnectionError):
+    """The model server cannot be reached."""
+
+
+class ModelTimeoutError(GenerationError, TimeoutError):
+    """The model server takes too long."""
+
+
+class ModelServerError(GenerationError):
+    """The model server failed, or answered with something that is no answer."""
+
+
+class AnswerError(GenerationError, ValueError):
+    """The model's answer is empty, cut off, refused, or not of the shape that was asked for."""
+
+
+class LocalModelError(GenerationError):
+    """The local model cannot be fetched or started."""
+
+
+class LockError(ClockworkError, ValueError):
+    """clockwork.lock cannot be read."""
+
+
+class CompileError(ClockworkError, ValueError):
+    """A resource cannot be turned into pyinfra code."""
+
+
+class WriteError(ClockworkError, OSError):
+    """A file of Clockwork's own cannot be written."""
+
+
+class DeployError(ClockworkError):
+    """An operation failed, or a host could not be used. `result` tells which."""

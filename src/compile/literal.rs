@@ -1,0 +1,105 @@
+//! Python literals: the one way by which a value gets into compiled code.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// Writes a value as a Python literal that Python reads back the same.
+///
+/// With an `indent`, a text of several lines is written as one literal a line, in parentheses,
+/// each line indented by four spaces more than that, and the closing one by just that.
+pub fn literal(value: &Value, indent: Option<usize>) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => match indent {
+            Some(indent) if text.trim_end_matches('\n').contains('\n') => lines(text, indent),
+            _ => quote(text),
+        },
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| literal(item, None)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(key, value)| format!("{}: {}", quote(key), literal(value, None)))
+                .collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+    }
+}
+
+fn lines(text: &str, indent: usize) -> String {
+    let pad = " ".repeat(indent);
+    let mut literal = "(\n".to_owned();
+    for line in text.split_inclusive('\n') {
+        let _ = writeln!(literal, "{pad}    {}", quote(line));
+    }
+    literal.push_str(&pad);
+    literal.push(')');
+    literal
+}
+
+/// Writes a text as a literal in double quotes.
+fn quote(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len() + 2);
+    literal.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => literal.push_str("\\\""),
+            '\\' => literal.push_str("\\\\"),
+            '\n' => literal.push_str("\\n"),
+            '\r' => literal.push_str("\\r"),
+            '\t' => literal.push_str("\\t"),
+            c if !is_hidden(c) => literal.push(c),
+            c if u32::from(c) < 0x100 => {
+                let _ = write!(literal, "\\x{:02x}", u32::from(c));
+            }
+            c if u32::from(c) < 0x1_0000 => {
+                let _ = write!(literal, "\\u{:04x}", u32::from(c));
+            }
+            c => {
+                let _ = write!(literal, "\\U{:08x}", u32::from(c));
+            }
+        }
+    }
+    literal.push('"');
+    literal
+}
+
+/// Whether a reader of the file would not see the character, or see it somewhere else.
+///
+/// Characters that turn the direction of writing make code look like what it is not (CVE-2021-42574).
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn writes_pythons_own_words() {
+        assert_eq!(literal(&json!([true, false, null, 1, -2.5]), None), "[True, False, None, 1, -2.5]");
+        assert_eq!(literal(&json!({"a": ["b\nc"]}), None), r#"{"a": ["b\nc"]}"#);
+    }
+
+    #[test]
+    fn no_text_ends_its_own_literal() {
+        assert_eq!(literal(&json!(r#"" + evil() + "\"#), None), r#""\" + evil() + \"\\""#);
+        assert_eq!(literal(&json!("\u{202e}\u{0}\u{e0041}é"), None), r#""\u202e\x00\U000e0041é""#);
+    }
+
+    #[test]
+    fn lines_stand_one_below_the_other() {
+        assert_eq!(literal(&json!("a\nb"), Some(4)), "(\n        \"a\\n\"\n        \"b\"\n    )");
+        assert_eq!(literal(&json!("one line\n"), Some(4)), r#""one line\n""#);
+    }
+}

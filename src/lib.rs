@@ -1,0 +1,20 @@
+//! The engine of Clockwork, in one straight line: resources are completed by a model
+//! ([`generate`]), compiled to pyinfra code ([`compile`]) and reported on ([`report`]).
+//!
+//! Nothing here knows of Python objects: the crate `clockwork-py` converts, calls and maps errors.
+
+pub mod cli;
+pub mod compile;
+pub mod error;
+pub mod event;
+pub mod generate;
+pub mod outcome;
+pub mod report;
+pub mod resource;
+pub mod scaffold;
+pub mod settings;
+
+pub use error::{Error, Result};
+
+/// The version of Clockwork, which stands in the workspace's `Cargo.toml` and nowhere else.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

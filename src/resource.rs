@@ -1,0 +1,66 @@
+//! What the core knows of a resource: what it is called, and what its model has to fill in.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What tells one resource from all others: its kind and its name.
+///
+/// Two resources of different kinds may share a name; two of one kind may not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Address {
+    /// The name of the resource's class, such as `FileResource`.
+    pub kind: String,
+    /// The name that the user gave it.
+    pub name: String,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} '{}'", self.kind, self.name.escape_debug())
+    }
+}
+
+/// How long a text the user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArtifactSize {
+    /// About 100 to 500 words.
+    #[default]
+    Small,
+    /// About 500 to 2000 words.
+    Medium,
+    /// More than 2000 words.
+    Large,
+}
+
+/// What a resource asks the model for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// The resource that asks.
+    pub address: Address,
+    /// The template that words the question: `file`, `docker_service`, or `resource` for a kind
+    /// of the user's own.
+    pub template: String,
+    /// What the user wants, in the user's words.
+    pub description: Option<String>,
+    /// How long the text should be.
+    #[serde(default)]
+    pub size: ArtifactSize,
+    /// The fields that the user set, without the values of anything secret.
+    #[serde(default)]
+    pub fields: Map<String, Value>,
+    /// The JSON schema of the answer; a plain text is wanted where there is none.
+    pub schema: Option<Value>,
+}
+
+/// What the model wrote for one resource: a text, or an object that follows the request's schema.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Artifact {
+    /// The whole content of a file, say.
+    Text(String),
+    /// Values for fields that the user left out.
+    Object(Map<String, Value>),
+}
