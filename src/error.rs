@@ -39,7 +39,108 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// The model did not give what it was asked for.
+    #[error("{}{message}", of(address.as_ref()))]
+    Model {
+        /// The resource that it was asked for, where it was for one.
+        address: Option<Address>,
+        /// What kind of failure it is.
+        kind: ModelErrorKind,
+        /// What went wrong, and what to do.
+        message: String,
+    },
+    /// `clockwork.lock` cannot be used.
+    #[error("{} {reason}", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The lock lacks something, and no model was to be asked.
+    #[error("{} is not complete, and no model is asked: {}. Run `clockwork generate`, review the lock, and commit it.", path.display(), lacks(missing, stale))]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// The resources that it has nothing for.
+        missing: Vec<Address>,
+        /// The resources that it has an answer to an older question for.
+        stale: Vec<Address>,
+    },
     /// The user interrupted the run.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// What went wrong between Clockwork and a model. Each has its own exception in Python.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ModelErrorKind {
+    /// Something has to be generated, and there is no API key.
+    MissingKey,
+    /// The server rejects the key, or the key may not do this.
+    Authentication,
+    /// The account at the server has no credits left.
+    Credits,
+    /// The server does not know the model.
+    ModelNotFound,
+    /// The server wants fewer requests.
+    RateLimit,
+    /// The server cannot be reached.
+    Connection,
+    /// The server takes too long.
+    Timeout,
+    /// The server failed, or sent something that is no answer.
+    Server,
+    /// The answer is empty, cut off, refused, or not of the shape that was asked for.
+    Answer,
+    /// The local model cannot be fetched or started.
+    Local,
+    /// What the run may use is used up.
+    Budget,
+}
+
+impl ModelErrorKind {
+    /// The name of the exception in Python.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::MissingKey => "MissingKeyError",
+            Self::Authentication => "AuthenticationError",
+            Self::Credits => "CreditsError",
+            Self::ModelNotFound => "ModelNotFoundError",
+            Self::RateLimit => "RateLimitError",
+            Self::Connection => "ModelConnectionError",
+            Self::Timeout => "ModelTimeoutError",
+            Self::Server => "ModelServerError",
+            Self::Answer => "AnswerError",
+            Self::Local => "LocalModelError",
+            Self::Budget => "BudgetError",
+        }
+    }
+
+    /// Whether another model of the same server may well answer.
+    pub fn is_of_one_model(self) -> bool {
+        matches!(self, Self::ModelNotFound | Self::RateLimit | Self::Server | Self::Timeout)
+    }
+
+    /// Whether every other request of the run would fail in the same way.
+    pub fn concerns_all(self) -> bool {
+        matches!(self, Self::MissingKey | Self::Authentication | Self::Credits | Self::ModelNotFound)
+    }
+}
+
+fn lacks(missing: &[Address], stale: &[Address]) -> String {
+    let list =
+        |addresses: &[Address]| addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(", ");
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!("missing {}", list(missing)));
+    }
+    if !stale.is_empty() {
+        parts.push(format!("out of date {}", list(stale)));
+    }
+    parts.join("; ")
+}
+
+fn of(address: Option<&Address>) -> String {
+    address.map(|address| format!("{address}: ")).unwrap_or_default()
 }

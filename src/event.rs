@@ -45,6 +45,15 @@ pub enum Event {
         /// What went wrong.
         reason: String,
     },
+    /// An answer cannot be used, and goes back to the model with the complaint.
+    GenerateRepair {
+        /// The resource.
+        resource: Address,
+        /// Which repair it is, from 1.
+        attempt: u32,
+        /// What is wrong with the answer.
+        complaint: String,
+    },
     /// An artifact is there.
     GenerateEnd {
         /// The resource.

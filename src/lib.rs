@@ -13,6 +13,7 @@ pub mod report;
 pub mod resource;
 pub mod scaffold;
 pub mod settings;
+mod templates;
 
 pub use error::{Error, Result};
 

@@ -1,8 +1,10 @@
 //! What a deploy or a plan did: per operation, per resource and host, and in all.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::resource::Address;
+use crate::resource::{Address, Artifact};
 
 /// What was done, or would be done, to a resource on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,9 +30,10 @@ impl Action {
         !matches!(self, Self::Unchanged | Self::Skipped)
     }
 
-    /// The word for it in a table.
-    pub fn word(self) -> &'static str {
+    /// The word for it in a table, before it is done or after.
+    pub fn word(self, done: bool) -> &'static str {
         match self {
+            Self::Conditional if done => "run",
             Self::Create => "create",
             Self::Change => "change",
             Self::Remove => "remove",
@@ -75,6 +78,13 @@ pub struct OperationOutcome {
     pub diff: Option<String>,
 }
 
+impl OperationOutcome {
+    /// What failed, and why, where it did.
+    fn failure(&self) -> Option<String> {
+        self.error.as_ref().map(|error| format!("{}: {error}", self.name))
+    }
+}
+
 /// One resource on one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResourceOutcome {
@@ -114,8 +124,9 @@ impl ResourceOutcome {
             host: host.to_owned(),
             action: action.unwrap_or(if error.is_some() { Action::Skipped } else { Action::Unchanged }),
             changed: operations.iter().any(|op| op.changed),
-            error: error.or_else(|| operations.iter().find_map(|op| op.error.clone())),
-            seconds: operations.iter().map(|op| op.seconds).sum(),
+            error: error.or_else(|| operations.iter().find_map(OperationOutcome::failure)),
+            // Not `sum`, which is -0 where there is nothing to add.
+            seconds: operations.iter().fold(0.0, |sum, op| sum + op.seconds),
             diff: (!diffs.is_empty()).then(|| diffs.concat()),
             operations,
         }
@@ -153,6 +164,7 @@ impl DeployOutcome {
 }
 
 /// One artifact of a run of the generate stage.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and a key of the report")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArtifactOutcome {
     /// The resource that it is for.
@@ -162,6 +174,24 @@ pub struct ArtifactOutcome {
     pub pinned: bool,
     /// The model that wrote it.
     pub model: Option<String>,
+    /// Who ran the model, where the server told.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// Whether the user has edited what the lock holds.
+    #[serde(default)]
+    pub edited: bool,
+    /// Whether the lock held an answer to an older question.
+    #[serde(default)]
+    pub stale: bool,
+    /// Whether it names an image that is not one of Docker's official ones.
+    #[serde(default)]
+    pub unverified: bool,
+    /// How often an answer went back to the model.
+    #[serde(default)]
+    pub repairs: u32,
+    /// Where the user's edit of what was in the lock is kept, now that a new answer took its place.
+    #[serde(default)]
+    pub backup: Option<PathBuf>,
     /// Tokens that went in and came out, where the server tells.
     pub tokens_in: Option<u64>,
     /// Tokens that came out.
@@ -172,4 +202,91 @@ pub struct ArtifactOutcome {
     pub seconds: f64,
     /// Why it could not be had, where it could not.
     pub error: Option<String>,
+}
+
+impl ArtifactOutcome {
+    /// An artifact of which nothing is known yet.
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            pinned: false,
+            model: None,
+            provider: None,
+            edited: false,
+            stale: false,
+            unverified: false,
+            repairs: 0,
+            backup: None,
+            tokens_in: None,
+            tokens_out: None,
+            cost: None,
+            seconds: 0.0,
+            error: None,
+        }
+    }
+}
+
+/// An artifact, and how it was come by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArtifactReport {
+    /// How it was come by.
+    #[serde(flatten)]
+    pub outcome: ArtifactOutcome,
+    /// What the model wrote; nothing where that failed, or where the model was not asked.
+    pub content: Option<Artifact>,
+    /// What changed against what was pinned before, as a unified diff.
+    pub diff: Option<String>,
+    /// What would be sent, where a dry run only looked.
+    pub request: Option<serde_json::Value>,
+}
+
+impl ArtifactReport {
+    /// The report of an artifact of which only the outcome is known.
+    pub fn new(outcome: ArtifactOutcome) -> Self {
+        Self { outcome, content: None, diff: None, request: None }
+    }
+
+    /// Tells how the content differs from what was pinned before.
+    #[must_use]
+    pub fn against(mut self, before: Option<&Artifact>) -> Self {
+        if let (Some(before), Some(content)) = (before, &self.content) {
+            let (before, after) = (before.to_text(), content.to_text());
+            let diff = similar::TextDiff::from_lines(&before, &after);
+            let text = diff.unified_diff().context_radius(2).header("pinned", "new").to_string();
+            self.diff = (!text.is_empty()).then_some(text);
+        }
+        self
+    }
+}
+
+/// Why a command failed, after it had done something worth reporting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class in `clockwork.exceptions` that says what kind of failure it is.
+    pub class: &'static str,
+    /// What went wrong, and what to do next.
+    pub message: String,
+}
+
+/// All that a command has to tell.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// `apply`, `plan`, `generate` or `destroy`.
+    pub command: &'static str,
+    /// Whether it only looked.
+    pub dry_run: bool,
+    /// The folder of main.py.
+    pub folder: String,
+    /// What was deployed.
+    #[serde(flatten)]
+    pub deploy: DeployOutcome,
+    /// What was generated.
+    pub artifacts: Vec<ArtifactReport>,
+    /// How long it all took.
+    pub seconds: f64,
+    /// What the user should know beside all that.
+    pub notes: Vec<String>,
+    /// Why it failed, where it did.
+    #[serde(skip)]
+    pub failure: Option<Failure>,
 }

@@ -53,6 +53,46 @@ pub struct Request {
     pub fields: Map<String, Value>,
     /// The JSON schema of the answer; a plain text is wanted where there is none.
     pub schema: Option<Value>,
+    /// Files that the user gives the model to read.
+    #[serde(default)]
+    pub context: Vec<ContextFile>,
+    /// The project's other resources, to refer to.
+    #[serde(default)]
+    pub project: Vec<ProjectResource>,
+}
+
+/// A file that the user gives the model to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextFile {
+    /// Its path, as the user wrote it.
+    pub path: String,
+    /// Its text. The secrets in it are taken out before it is sent.
+    pub text: String,
+}
+
+/// What one resource may know of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectResource {
+    /// The name of its class.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether the resource that asks is connected to it, and not merely in the same project.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub connected: bool,
+}
+
+impl Artifact {
+    /// The artifact as a person reads it: the text itself, or indented JSON.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Object(object) => format!("{:#}\n", Value::Object(object.clone())),
+        }
+    }
 }
 
 /// What the model wrote for one resource: a text, or an object that follows the request's schema.

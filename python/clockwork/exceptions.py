@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AnswerError",
     "AuthenticationError",
+    "BudgetError",
     "ClockworkError",
     "CompileError",
     "CreditsError",
@@ -25,6 +26,7 @@ __all__ = [
     "LoadError",
     "LocalModelError",
     "LockError",
+    "LockedError",
     "MissingKeyError",
     "ModelConnectionError",
     "ModelNotFoundError",
@@ -125,12 +127,20 @@ class AnswerError(GenerationError, ValueError):
     """The model's answer is empty, cut off, refused, or not of the shape that was asked for."""
 
 
+class BudgetError(GenerationError):
+    """Asking for more could cross the limit of tokens or of cost that was set for the run."""
+
+
 class LocalModelError(GenerationError):
     """The local model cannot be fetched or started."""
 
 
 class LockError(ClockworkError, ValueError):
     """clockwork.lock cannot be read."""
+
+
+class LockedError(LockError):
+    """clockwork.lock lacks something, or has it out of date, and no model was to be asked."""
 
 
 class CompileError(ClockworkError, ValueError):

@@ -1,17 +1,18 @@
 //! The templates of the built-in kinds. A new kind adds its two templates to the index below.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
-use minijinja::{AutoEscape, Environment, Error as TemplateError, State, UndefinedBehavior};
+use minijinja::{Environment, Error as TemplateError, State};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{Phase, literal};
 use crate::error::{Error, Result};
 use crate::resource::Address;
+use crate::templates;
 
 /// The index of built-in kinds: for each, how it is brought up and how it is taken down.
 const TEMPLATES: &[(&str, &str)] = &[
@@ -48,12 +49,7 @@ pub fn render(
 }
 
 fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
-        environment.set_syntax(syntax);
-    }
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    let mut environment = templates::environment(TEMPLATES);
     environment.add_filter(
         "py",
         |Serde(value): Serde<Value>, kwargs: Kwargs| -> Result<String, TemplateError> {
@@ -69,12 +65,6 @@ fn environment() -> Environment<'static> {
     environment.add_filter("resolve_volume", |state: &State, volume: String| {
         resolve_volume(&volume, &folder_of(state))
     });
-    for (name, source) in TEMPLATES {
-        if let Err(error) = environment.add_template(name, source) {
-            // Only a template of our own can be at fault, and every one is rendered by a test.
-            unreachable!("{name}: {error:#}");
-        }
-    }
     environment
 }
 
@@ -84,7 +74,10 @@ fn folder_of(state: &State) -> PathBuf {
 
 /// The SHA-256 of some bytes, in hexadecimal.
 pub fn hex_digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut digest, byte| {
+        let _ = write!(digest, "{byte:02x}");
+        digest
+    })
 }
 
 /// What tells one state of a specification from all others, short enough for a label.
@@ -148,7 +141,7 @@ mod tests {
             for phase in [Phase::Deploy, Phase::Destroy] {
                 let fields = input["fields"].as_object().unwrap();
                 let code = render(template, phase, &address, fields, Path::new("/project")).unwrap();
-                text.push_str(&format!("# {phase:?}\n{}\n\n", code.trim()));
+                let _ = write!(text, "# {phase:?}\n{}\n\n", code.trim());
             }
             insta::assert_snapshot!(text);
         });

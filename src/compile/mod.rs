@@ -9,9 +9,11 @@ pub mod kinds;
 pub mod literal;
 mod write;
 
+use std::fmt::Write as _;
+
 use crate::resource::Address;
 
-pub use write::{DEFAULT_INVENTORY, write_files};
+pub use write::{DEFAULT_INVENTORY, write_files, write_private};
 
 /// One resource's code, for bringing it up or for taking it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +53,8 @@ pub struct Script {
 pub struct Deployment {
     /// The text of `inventory.py`.
     pub inventory: String,
-    /// `deploy.py`.
-    pub deploy: Script,
+    /// `deploy.py`, unless there is nothing but taking down to do.
+    pub deploy: Option<Script>,
     /// `destroy.py`.
     pub destroy: Script,
 }
@@ -73,7 +75,7 @@ impl Script {
         let mut text = prelude.clone();
         let mut sections = Vec::with_capacity(blocks.len());
         for Block { address, code } in blocks {
-            text.push_str(&format!("\n\n# {address}\n"));
+            let _ = write!(text, "\n\n# {address}\n");
             let line = text.lines().count() + 1;
             let mut code = code.trim_matches('\n').to_owned();
             code.push('\n');
@@ -86,11 +88,11 @@ impl Script {
 
 impl Deployment {
     /// Compiles blocks that are in the order of deployment; they are taken down in reverse.
-    pub fn new(inventory: String, deploy: Vec<Block>, mut destroy: Vec<Block>) -> Self {
+    pub fn new(inventory: String, deploy: Option<Vec<Block>>, mut destroy: Vec<Block>) -> Self {
         destroy.reverse();
         Self {
             inventory,
-            deploy: Script::assemble(Phase::Deploy, deploy),
+            deploy: deploy.map(|blocks| Script::assemble(Phase::Deploy, blocks)),
             destroy: Script::assemble(Phase::Destroy, destroy),
         }
     }
@@ -120,10 +122,10 @@ mod tests {
     #[test]
     fn what_comes_up_last_goes_down_first() {
         let blocks = || vec![block("a", "x = 1"), block("b", "x = 2")];
-        let deployment = Deployment::new(String::new(), blocks(), blocks());
+        let deployment = Deployment::new(String::new(), Some(blocks()), blocks());
         let names =
             |script: &Script| script.sections.iter().map(|s| s.address.name.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&deployment.deploy), ["a", "b"]);
+        assert_eq!(names(&deployment.deploy.unwrap()), ["a", "b"]);
         assert_eq!(names(&deployment.destroy), ["b", "a"]);
     }
 }

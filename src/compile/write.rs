@@ -21,11 +21,13 @@ hosts = [\"@local\"]
 pub fn write_files(folder: &Path, deployment: &Deployment) -> Result<()> {
     let failed = |path: &Path, source: std::io::Error| Error::Write { path: path.to_path_buf(), source };
     fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-    for (name, text) in [
-        ("inventory.py", &deployment.inventory),
-        ("deploy.py", &deployment.deploy.text),
-        ("destroy.py", &deployment.destroy.text),
-    ] {
+    let files = [
+        ("inventory.py", Some(&deployment.inventory)),
+        ("deploy.py", deployment.deploy.as_ref().map(|script| &script.text)),
+        ("destroy.py", Some(&deployment.destroy.text)),
+    ];
+    for (name, text) in files {
+        let Some(text) = text else { continue };
         let path = folder.join(name);
         if fs::read_to_string(&path).is_ok_and(|current| current == *text) {
             continue;

@@ -1,1 +1,153 @@
-//! Asks the model.
+//! A model fills in what the user left out; what it wrote is pinned in the lock.
+//!
+//! [`prepare`] tells what the lock already has from what has to be asked for, and words the
+//! questions; [`generate`] asks them, checks the answers, and has mended what cannot be used.
+
+mod answer;
+mod ask;
+mod budget;
+mod check;
+mod client;
+mod endpoint;
+mod error_body;
+mod fault;
+pub mod format;
+mod generation;
+pub mod images;
+mod inquiry;
+pub mod lock;
+mod near;
+mod prepare;
+pub mod prompt;
+pub mod redact;
+mod retry;
+mod saved;
+mod schema;
+mod stream;
+mod turn;
+
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio_util::sync::CancellationToken;
+
+pub use endpoint::Endpoint;
+pub use generation::{Generation, Totals};
+pub use lock::Lock;
+pub use prepare::{Ask, Pinned, Prepared, Regenerate, prepare, prepare_again};
+pub use prompt::Prompt;
+pub use retry::Policy;
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Observer};
+use crate::outcome::ArtifactOutcome;
+use crate::resource::{Address, Artifact};
+use crate::settings::Settings;
+use ask::Context;
+use budget::Budget;
+use client::Client;
+use saved::Saved;
+
+/// A resource's own check of what the model wrote for it: what to pin, or what is wrong with it.
+///
+/// Called for several resources at once.
+pub type Check<'a> = dyn Fn(&Address, &Artifact) -> std::result::Result<Artifact, String> + Sync + 'a;
+
+/// Asks for all that is missing, as many at once as the settings say, and pins each artifact as
+/// soon as it is there.
+///
+/// One that fails does not lose the others. Fails as a whole without a key that is needed, where
+/// the lock cannot be written, and when it is cancelled.
+pub async fn generate(
+    prepared: Prepared,
+    endpoint: &Endpoint,
+    settings: &Settings,
+    lock: &mut Lock,
+    check: &Check<'_>,
+    observer: &dyn Observer,
+    cancel: &CancellationToken,
+) -> Result<Generation> {
+    if prepared.missing.is_empty() {
+        return Ok(prepared.into_generation());
+    }
+    let begin = Instant::now();
+    endpoint.check_key()?;
+    lock.check_writable()?;
+    let models = endpoint.each_model();
+    let clients = clients(&models, &settings.policy)?;
+    observer.observe(&Event::GenerateBegin {
+        total: prepared.missing.len(),
+        pinned: prepared.pinned.len(),
+        model: endpoint.label.clone(),
+    });
+    let context = &Context {
+        clients,
+        first: AtomicUsize::new(0),
+        policy: &settings.policy,
+        check,
+        observer,
+        rules: check::Rules {
+            local: endpoint.local,
+            allow_unverified_images: settings.allow_unverified_images,
+        },
+        max_repairs: settings.max_repairs,
+        budget: Budget::new(settings, endpoint, lock),
+        saved: Saved::beside(lock.path()),
+        halt: CancellationToken::new(),
+    };
+    let Prepared { pinned, missing, order, .. } = prepared;
+    let mut generation = Generation::of_pinned(pinned);
+    // What is ready at the same moment is written to the lock in one go.
+    let mut answers = futures_util::stream::iter(missing)
+        .map(|question| async move {
+            let answered = ask::ask(context, &question).await;
+            let artifact = answered.as_ref().and_then(|answered| answered.result.as_ref().ok());
+            let outcome = ArtifactOutcome {
+                stale: question.stale,
+                unverified: artifact
+                    .is_some_and(|entry| images::unverified(&question.request, &entry.content)),
+                ..ArtifactOutcome::new(question.request.address)
+            };
+            (outcome, answered)
+        })
+        .buffer_unordered(settings.concurrency.max(1))
+        .ready_chunks(settings.concurrency.max(1));
+    loop {
+        let (ready, cancelled) = tokio::select! {
+            biased;
+            // What is there already is still pinned; the rest is dropped, connections and all.
+            () = cancel.cancelled() => (answers.next().now_or_never().flatten(), true),
+            ready = answers.next() => (ready, false),
+        };
+        let ended = ready.is_none();
+        for (outcome, answered) in ready.into_iter().flatten() {
+            generation.take(outcome, answered, lock);
+        }
+        lock.save()?;
+        if cancelled {
+            return Err(Error::Interrupted);
+        }
+        if ended {
+            break;
+        }
+    }
+    drop(answers);
+    generation.sort(&order);
+    generation.seconds = begin.elapsed().as_secs_f64();
+    Ok(generation)
+}
+
+/// One client for each model; they share their connections.
+fn clients<'a>(models: &'a [Endpoint], policy: &'a Policy) -> Result<Vec<Client<'a>>> {
+    let Some(first) = models.first() else { return Ok(Vec::new()) };
+    let client = Client::new(first, policy).map_err(|fault| Error::Model {
+        address: None,
+        kind: fault.kind,
+        message: fault.message,
+    })?;
+    Ok(models.iter().map(|model| client.with(model)).collect())
+}
+
+#[cfg(test)]
+mod tests;

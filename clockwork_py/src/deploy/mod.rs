@@ -1,15 +1,31 @@
 //! Drives pyinfra's API in this process.
 //!
 //! All contact with pyinfra is here and, for what must be a Python class or function, in the
-//! private module `clockwork._pyinfra`.
+//! private package `clockwork._pyinfra`.
+//!
+//! A run has four stages: connect and prepare, on one native thread a host; schedule, here; execute,
+//! again on one thread a host; disconnect. Hosts do not wait for one another, except where an
+//! operation asks for it (`_serial`, `_parallel`, `_run_once`: see [`gate`]).
+
+mod execute;
+mod explain;
+mod gate;
+mod lane;
+mod prepare;
+mod report;
+mod schedule;
+mod session;
+mod threads;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clockwork_core::compile::Script;
 use clockwork_core::event::Observer;
 use clockwork_core::outcome::DeployOutcome;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 /// What to do with a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +34,24 @@ pub enum Mode {
     Plan,
     /// Run it.
     Execute,
+}
+
+/// Stops a run from another thread.
+///
+/// Where [`run`] is called on the main thread, Ctrl-C needs none of this; elsewhere no signal arrives.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Stops the run: it ends what it started and then returns `KeyboardInterrupt`.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether the run is to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// A script, where to run it, and who wants to know.
@@ -36,12 +70,26 @@ pub struct Job<'a> {
     pub removes: bool,
     /// Who wants to know.
     pub observer: Arc<dyn Observer>,
+    /// Stops the run from another thread.
+    pub cancel: Cancel,
 }
 
 /// Runs a job on every host of its inventory.
 ///
 /// An operation that fails or a host that is away is no error here: the outcome tells. Errors are an
-/// inventory or a script that raises, and `KeyboardInterrupt`, after everything has been stopped.
+/// inventory that raises, and `KeyboardInterrupt`, after everything has been stopped.
 pub fn run(py: Python<'_>, job: &Job<'_>) -> PyResult<DeployOutcome> {
-    todo!()
+    let session = session::Session::open(py, job)?;
+    let done = session.run(py);
+    session.close(py);
+    done?;
+    Ok(report::outcome(job.script, &session))
+}
+
+/// Starts to import pyinfra in the background, so that it is there when it is needed.
+pub fn preload(py: Python<'_>) -> PyResult<()> {
+    let import = py.import("importlib")?.getattr("import_module")?;
+    let name = PyTuple::new(py, ["clockwork._pyinfra"])?;
+    threads::thread(py, "clockwork-preload", &import, &name)?.call_method0("start")?;
+    Ok(())
 }

@@ -1,0 +1,190 @@
+//! One run: its hosts, its stages, and giving back what it held.
+
+use std::sync::Arc;
+
+use clockwork_core::event::{Event, Observer};
+use clockwork_core::resource::Address;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::lane::Lane;
+use super::prepare::Preparation;
+use super::threads::{Task, fan_out};
+use super::{Cancel, Job, Mode, explain};
+
+/// A host of the inventory, and its lane.
+pub struct HostLane {
+    /// The host's name in the inventory.
+    pub name: String,
+    /// pyinfra's `Host`.
+    pub host: Py<PyAny>,
+    /// What is known of it.
+    pub lane: Py<Lane>,
+}
+
+/// What the threads of a run share.
+pub struct Shared {
+    /// The package `clockwork._pyinfra`.
+    pub module: Py<PyAny>,
+    /// pyinfra's `State`.
+    pub state: Py<PyAny>,
+    /// The full path of the script.
+    pub file: String,
+    /// The resources, by section.
+    pub resources: Vec<Address>,
+    /// Who wants to know.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// A run.
+pub struct Session {
+    /// What the script is run for.
+    pub mode: Mode,
+    /// Whether what it changes is a removal.
+    pub removes: bool,
+    /// The hosts, in the order of the inventory.
+    pub hosts: Arc<Vec<HostLane>>,
+    /// What its threads share.
+    pub shared: Arc<Shared>,
+    /// Stops it.
+    pub cancel: Cancel,
+    names: Vec<String>,
+    preparation: Arc<Preparation>,
+}
+
+impl Shared {
+    /// Tells the observer, without keeping the interpreter from others meanwhile.
+    pub fn tell(&self, py: Python<'_>, event: &Event) {
+        py.detach(|| self.observer.observe(event));
+    }
+
+    /// Makes the current thread the lane of a host, runs `work`, and makes it an ordinary one again.
+    pub fn inside<T>(
+        &self,
+        py: Python<'_>,
+        host: &HostLane,
+        work: impl FnOnce(Python<'_>) -> PyResult<T>,
+    ) -> PyResult<T> {
+        let module = self.module.bind(py);
+        let state = self.state.bind(py);
+        let inventory = state.getattr(intern!(py, "inventory"))?;
+        module.call_method1(intern!(py, "enter"), (&host.lane, state, inventory, &host.host))?;
+        let done = work(py);
+        let left = module.call_method0(intern!(py, "leave"));
+        done.and_then(|value| left.map(|_| value))
+    }
+
+    /// Says what an exception out of the user's code or an operation means.
+    pub fn explain(&self, py: Python<'_>, error: &PyErr, complaints: &[String]) -> String {
+        let described = self
+            .module
+            .bind(py)
+            .call_method1(intern!(py, "describe"), (error.clone_ref(py).into_value(py), &self.file))
+            .and_then(|text| text.extract::<String>());
+        explain::failure(complaints, &described.unwrap_or_else(|_| error.to_string()))
+    }
+}
+
+impl Session {
+    /// Reads the inventory and makes everything that a run needs.
+    pub fn open(py: Python<'_>, job: &Job<'_>) -> PyResult<Self> {
+        let module = py.import("clockwork._pyinfra")?;
+        module.call_method0("install")?;
+        let path = |name: &str| job.folder.join(name).to_string_lossy().into_owned();
+        let file = path(job.file);
+        let new_lane =
+            || Bound::new(py, Lane::new(&file, &job.cancel, module.call_method0("Belongings")?.unbind()));
+
+        // Connectors may run commands to find out which hosts there are.
+        module.call_method1("enter", (new_lane()?, py.None(), py.None(), py.None()))?;
+        let opened = module
+            .call_method1("load_inventory", (job.inventory, path("inventory.py")))
+            .and_then(|inventory| Ok((module.call_method1("open_state", (&inventory, &file))?, inventory)));
+        module.call_method0("leave")?;
+        let (state, inventory) = opened?;
+
+        let mut hosts = Vec::new();
+        for host in inventory.try_iter()? {
+            let host = host?;
+            let lane = new_lane()?;
+            module.call_method1("watch_facts", (&lane, &host))?;
+            hosts.push(HostLane {
+                name: host.getattr("name")?.extract()?,
+                host: host.unbind(),
+                lane: lane.unbind(),
+            });
+        }
+        let shared = Arc::new(Shared {
+            module: module.into_any().unbind(),
+            state: state.unbind(),
+            file,
+            resources: job.script.sections.iter().map(|section| section.address.clone()).collect(),
+            observer: Arc::clone(&job.observer),
+        });
+        let preparation = Arc::new(Preparation::new(py, job, &shared));
+        Ok(Self {
+            mode: job.mode,
+            removes: job.removes,
+            names: hosts.iter().map(|host| host.name.clone()).collect(),
+            hosts: Arc::new(hosts),
+            shared,
+            cancel: job.cancel.clone(),
+            preparation,
+        })
+    }
+
+    /// Goes through the stages.
+    pub fn run(&self, py: Python<'_>) -> PyResult<()> {
+        let preparation = Arc::clone(&self.preparation);
+        self.on_all(py, move |py, _, host| preparation.run(py, host))?;
+        self.run_once_on_one(py)?;
+        self.schedule(py)?;
+        let total = self.hosts.iter().map(|host| host.lane.get().notes().schedule.len()).sum();
+        let hosts = self.hosts.iter().filter(|host| host.lane.get().notes().host_error.is_none()).count();
+        self.shared.tell(py, &Event::DeployBegin { total, hosts });
+        if self.mode == Mode::Plan || total == 0 {
+            return Ok(());
+        }
+        let execution = self.execution(py)?;
+        self.on_all(py, move |py, index, host| execution.run(py, index, host))
+    }
+
+    /// Disconnects, and closes what pyinfra leaves open.
+    pub fn close(&self, py: Python<'_>) {
+        if !self.cancel.is_cancelled() {
+            let shared = Arc::clone(&self.shared);
+            // A host that cannot be disconnected in an orderly way is cut off below.
+            let _ = self.on_all(py, move |py, _, host| {
+                let connected =
+                    host.host.bind(py).getattr("connected").is_ok_and(|c| c.is_truthy().unwrap_or(false));
+                if connected {
+                    let _ = shared.inside(py, host, |py| host.host.call_method0(py, "disconnect"));
+                }
+            });
+        }
+        self.hang_up(py);
+    }
+
+    fn hang_up(&self, py: Python<'_>) {
+        for host in self.hosts.iter() {
+            if let Ok(belongings) = host.lane.bind(py).getattr("belongings") {
+                let _ = self.shared.module.bind(py).call_method1("hang_up", (belongings,));
+            }
+        }
+    }
+
+    /// Runs something for all hosts at once, each on a thread of its own.
+    fn on_all(
+        &self,
+        py: Python<'_>,
+        work: impl Fn(Python<'_>, usize, &HostLane) + Send + Sync + 'static,
+    ) -> PyResult<()> {
+        let hosts = Arc::clone(&self.hosts);
+        let task: Task = Arc::new(move |py, index| {
+            if let Some(host) = hosts.get(index) {
+                work(py, index, host);
+            }
+        });
+        fan_out(py, &self.names, &self.cancel, &task, |py| self.hang_up(py))
+    }
+}

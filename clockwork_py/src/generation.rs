@@ -1,0 +1,156 @@
+//! The generate stage from Python's side: resources become questions, and answers are checked the
+//! way the resources want it.
+
+use std::collections::HashMap;
+
+use clockwork_core::cli::Verb;
+use clockwork_core::generate::{self, Endpoint, Generation, Lock, Prepared, lock};
+use clockwork_core::outcome::{ArtifactOutcome, ArtifactReport, Failure};
+use clockwork_core::resource::{Address, Artifact};
+use clockwork_core::settings::Settings;
+use pyo3::prelude::*;
+use pythonize::pythonize;
+use tokio_util::sync::CancellationToken;
+
+use crate::load::Project;
+use crate::pipeline::Invocation;
+use crate::wait::{runtime, wait};
+use crate::{errors, local_model, resource, user_code};
+
+/// The artifacts that the lock knows, for code that takes resources down. A lock that cannot be
+/// read is as good as none: taking down needs neither lock nor model.
+pub fn pinned(py: Python<'_>, project: &Project) -> PyResult<Vec<(Address, Artifact)>> {
+    let Ok(lock) = Lock::load(&project.folder.join(lock::FILE_NAME)) else { return Ok(Vec::new()) };
+    let mut artifacts = Vec::new();
+    for resource in &project.resources {
+        let address = resource::address(resource.bind(py))?;
+        if let Some(entry) = lock.get(&address) {
+            artifacts.push((address, entry.content.clone()));
+        }
+    }
+    Ok(artifacts)
+}
+
+/// What the stage makes.
+type Generated = (Vec<(Address, Artifact)>, Vec<ArtifactReport>, Option<Failure>);
+
+/// Gets all artifacts, from the lock or from the model: what the next stage needs, what is
+/// reported, and what failed.
+pub fn generate(
+    py: Python<'_>,
+    invocation: &Invocation<'_>,
+    project: &Project,
+    settings: &Settings,
+) -> PyResult<Generated> {
+    let mut requests = Vec::new();
+    let mut resources = HashMap::new();
+    user_code::surround(py, &project.folder, false, || {
+        let all: Vec<_> = project
+            .resources
+            .iter()
+            .map(|resource| resource::in_project(resource.bind(py)))
+            .collect::<PyResult<_>>()?;
+        for resource in &project.resources {
+            if let Some(request) = resource::request(resource.bind(py), &all, &project.folder)? {
+                resources.insert(request.address.clone(), resource);
+                requests.push(request);
+            }
+        }
+        Ok(())
+    })?;
+    if requests.is_empty() {
+        return Ok((Vec::new(), Vec::new(), None));
+    }
+    let core = |error| errors::map(py, &error);
+    let mut lock = Lock::load(&project.folder.join(lock::FILE_NAME)).map_err(core)?;
+    let prepared = generate::prepare_again(requests, &lock, &invocation.regenerate).map_err(core)?;
+    if invocation.locked {
+        prepared.ensure_complete().map_err(core)?;
+    }
+    if invocation.dry_run && invocation.verb == Verb::Generate {
+        return Ok((Vec::new(), looked_up(prepared, settings), None));
+    }
+
+    let generation = if prepared.missing.is_empty() {
+        prepared.into_generation()
+    } else {
+        ask(py, invocation, settings, prepared, &resources, &mut lock)?
+    };
+
+    let failure =
+        generation.error().map(|error| Failure { class: errors::class(&error), message: error.to_string() });
+    let Generation { artifacts, outcomes, replaced, .. } = generation;
+    let before: HashMap<&Address, &Artifact> =
+        replaced.iter().map(|(address, content)| (address, content)).collect();
+    let contents: HashMap<&Address, &Artifact> =
+        artifacts.iter().map(|(address, content)| (address, content)).collect();
+    let reports = outcomes.into_iter().map(|outcome| {
+        let content = contents.get(&outcome.address).copied().cloned();
+        let before = before.get(&outcome.address).copied();
+        ArtifactReport { content, ..ArtifactReport::new(outcome) }.against(before)
+    });
+    let reports = reports.collect();
+    if failure.is_none() && project.is_main && matches!(invocation.verb, Verb::Apply | Verb::Generate) {
+        drop_gone(py, project, &mut lock)?;
+    }
+    Ok((artifacts, reports, failure))
+}
+
+/// Asks the model, and hears Ctrl-C meanwhile.
+fn ask(
+    py: Python<'_>,
+    invocation: &Invocation<'_>,
+    settings: &Settings,
+    prepared: Prepared,
+    resources: &HashMap<Address, &Py<PyAny>>,
+    lock: &mut Lock,
+) -> PyResult<Generation> {
+    let endpoint = match Endpoint::remote(settings) {
+        Some(endpoint) => endpoint,
+        None => local_model::start(py, &settings.model, &invocation.observer)?,
+    };
+    let check = |address: &Address, artifact: &Artifact| check(resources.get(address).copied(), artifact);
+    let cancel = CancellationToken::new();
+    let (runtime, observer) = (runtime()?, &*invocation.observer);
+    let work = || {
+        runtime.block_on(generate::generate(prepared, &endpoint, settings, lock, &check, observer, &cancel))
+    };
+    wait(py, || cancel.cancel(), work)?.map_err(|error| errors::map(py, &error))
+}
+
+/// Drops the entries of resources that main.py no longer has.
+fn drop_gone(py: Python<'_>, project: &Project, lock: &mut Lock) -> PyResult<()> {
+    let addresses = project.resources.iter().map(|resource| resource::address(resource.bind(py)));
+    lock.retain(&addresses.collect::<PyResult<_>>()?);
+    lock.save().map_err(|error| errors::map(py, &error))
+}
+
+/// What the lock has and what would be asked for, without asking.
+fn looked_up(prepared: Prepared, settings: &Settings) -> Vec<ArtifactReport> {
+    let endpoint = Endpoint::remote(settings).unwrap_or_else(|| Endpoint::small("", "local"));
+    let missing: Vec<ArtifactReport> = prepared
+        .missing
+        .iter()
+        .map(|ask| {
+            let model = Some(settings.model.to_string());
+            let address = ask.request.address.clone();
+            let outcome = ArtifactOutcome { model, stale: ask.stale, ..ArtifactOutcome::new(address) };
+            ArtifactReport { request: Some(ask.messages(&endpoint)), ..ArtifactReport::new(outcome) }
+        })
+        .collect();
+    let Generation { artifacts, outcomes, .. } = prepared.into_generation();
+    let pinned = outcomes.into_iter().zip(artifacts).map(|(outcome, (_, content))| ArtifactReport {
+        content: Some(content),
+        ..ArtifactReport::new(outcome)
+    });
+    pinned.chain(missing).collect()
+}
+
+/// Checks an artifact the way its resource wants it. Called from the threads that wait for answers.
+fn check(resource: Option<&Py<PyAny>>, artifact: &Artifact) -> Result<Artifact, String> {
+    let Some(resource) = resource else { return Ok(artifact.clone()) };
+    Python::attach(|py| {
+        let artifact = pythonize(py, artifact).map_err(|error| error.to_string())?;
+        resource::check_artifact(resource.bind(py), &artifact).map_err(|error| error.to_string())?
+    })
+}

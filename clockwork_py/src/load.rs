@@ -1,0 +1,215 @@
+//! Runs main.py and collects the resources that it defines.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+
+use pyo3::exceptions::PySyntaxError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyModule, PySet, PyTuple};
+
+use crate::resource::{self, Resource};
+use crate::{errors, traceback, user_code};
+
+/// The name that main.py's module has while it runs, and that tells it that it is not the program.
+const MODULE: &str = "__clockwork_main__";
+
+/// What the load stage makes.
+pub struct Project {
+    /// The folder of main.py; the working folder where resources were passed as a list.
+    pub folder: PathBuf,
+    /// Whether they are all that the folder's main.py defines, and not a part or another file's.
+    pub is_main: bool,
+    /// The resources, in order of definition.
+    pub resources: Vec<Py<PyAny>>,
+}
+
+/// Loads a path, or takes a list of resources as it is.
+pub fn load(source: &Bound<'_, PyAny>) -> PyResult<Project> {
+    let py = source.py();
+    if let Ok(path) = source.extract::<PathBuf>() {
+        return load_path(py, &path);
+    }
+    let mut collector = Collector::default();
+    for item in source.try_iter()? {
+        let item = item?;
+        if !collector.collect(&item)? {
+            let class = item.get_type().name()?.to_string();
+            let message =
+                format!("resources are wanted, and {class} is none: pass a path or a list of resources");
+            return Err(errors::exception(py, "LoadError", &message));
+        }
+    }
+    let folder = std::env::current_dir()?;
+    finish(py, collector, &folder, "the list")
+}
+
+fn load_path(py: Python<'_>, path: &Path) -> PyResult<Project> {
+    let file = if path.is_dir() { path.join("main.py") } else { path.to_path_buf() };
+    let Ok(file) = file.canonicalize() else {
+        let message = format!(
+            "there is no {}: run `clockwork init` to start a project here, or name a main.py or its folder",
+            file.display()
+        );
+        return Err(errors::exception(py, "ProjectNotFoundError", &message));
+    };
+    let folder = file.parent().unwrap_or(Path::new("/")).to_path_buf();
+    let shown = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let source = std::fs::read(&file).map_err(|error| {
+        errors::exception(py, "LoadError", &format!("{} cannot be read: {error}", file.display()))
+    })?;
+    let Some(_guard) = Loading::begin(&file) else {
+        let message = format!(
+            "{shown} runs Clockwork on itself: put that below `if __name__ == \"__main__\":`, where it runs only when \
+             the file is the program"
+        );
+        return Err(errors::exception(py, "LoadError", &message));
+    };
+    let module = run(py, &source, &file, &folder).map_err(|error| explain(py, error, &shown, &folder))?;
+    let mut collector = Collector::default();
+    for value in module.dict().values() {
+        collector.collect(&value)?;
+    }
+    finish(py, collector, &folder, &shown)
+}
+
+/// A file that a thread is loading. Over when dropped.
+struct Loading(ThreadId, PathBuf);
+
+static LOADING: Mutex<Vec<(ThreadId, PathBuf)>> = Mutex::new(Vec::new());
+
+impl Loading {
+    /// Begins to load a file; `None` where this thread is loading it already.
+    fn begin(file: &Path) -> Option<Self> {
+        let loading = Self(thread::current().id(), file.to_path_buf());
+        let mut all = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.iter().any(|(thread, file)| *thread == loading.0 && *file == loading.1) {
+            return None;
+        }
+        all.push((loading.0, loading.1.clone()));
+        Some(loading)
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        let mut all = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(thread, file)| *thread != self.0 || *file != self.1);
+    }
+}
+
+/// Executes the file as a module of its own.
+fn run<'py>(py: Python<'py>, source: &[u8], file: &Path, folder: &Path) -> PyResult<Bound<'py, PyModule>> {
+    let code =
+        py.import("builtins")?.call_method1("compile", (PyBytes::new(py, source), file, "exec", 0, true))?;
+    py.import("linecache")?.call_method0("checkcache")?;
+    let module = PyModule::new(py, MODULE)?;
+    module.setattr("__file__", file.display().to_string())?;
+    user_code::surround(py, folder, true, || {
+        py.import("sys")?.getattr("modules")?.set_item(MODULE, &module)?;
+        py.import("builtins")?.call_method1("exec", (code, module.dict()))
+    })?;
+    Ok(module)
+}
+
+/// Finds resources in values, each once.
+#[derive(Default)]
+struct Collector {
+    found: Vec<Py<PyAny>>,
+    seen: HashSet<usize>,
+}
+
+impl Collector {
+    /// Takes a resource, or those in a list, tuple, set or dictionary. Whether it was any of these.
+    fn collect(&mut self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let is_resource = value.is_instance_of::<Resource>();
+        let is_group = value.is_instance_of::<PyList>()
+            || value.is_instance_of::<PyTuple>()
+            || value.is_instance_of::<PySet>()
+            || value.is_instance_of::<PyFrozenSet>();
+        let dict = value.cast::<PyDict>().ok();
+        if !(is_resource || is_group || dict.is_some()) {
+            return Ok(false);
+        }
+        if !self.seen.insert(value.as_ptr() as usize) {
+            return Ok(true);
+        }
+        if is_resource {
+            self.found.push(value.clone().unbind());
+        } else if let Some(dict) = dict {
+            for value in dict.values() {
+                self.collect(&value)?;
+            }
+        } else {
+            for value in value.try_iter()? {
+                self.collect(&value?)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Puts the resources in order, and makes sure that there are some and that no two are the same.
+fn finish(py: Python<'_>, collector: Collector, folder: &Path, shown: &str) -> PyResult<Project> {
+    let mut resources = collector.found;
+    // Definition is when a resource was made: a set has no order of its own, and a list may name
+    // its members in another one.
+    resources.sort_by_key(|resource| {
+        let origin = resource.bind(py).getattr("_origin");
+        origin.and_then(|origin| origin.getattr("order")?.extract::<u64>()).unwrap_or(u64::MAX)
+    });
+    if resources.is_empty() {
+        let message = format!(
+            "{shown} defines no resources: bind one to a name, such as\n  \
+             hello = FileResource(name=\"hello.txt\", content=\"Hello\")"
+        );
+        return Err(errors::exception(py, "NoResourcesError", &message));
+    }
+    let mut addresses = HashSet::new();
+    for resource in &resources {
+        let resource = resource.bind(py);
+        let address = resource::address(resource)?;
+        if addresses.contains(&address) {
+            let message = format!("{shown} defines {address} twice: give one of them another name");
+            return Err(errors::exception(py, "DuplicateResourceError", &message));
+        }
+        addresses.insert(address);
+        resource::set_folder(resource, folder)?;
+    }
+    Ok(Project { folder: folder.to_path_buf(), is_main: shown == "main.py", resources })
+}
+
+/// Turns what main.py raised into an error in the user's terms.
+fn explain(py: Python<'_>, error: PyErr, shown: &str, folder: &Path) -> PyErr {
+    if errors::is_interrupt(py, &error) {
+        return error;
+    }
+    let explained = || -> PyResult<PyErr> {
+        if traceback::is_validation_error(py, &error) {
+            let class: String = error.value(py).getattr("title")?.extract()?;
+            let name = traceback::name_of_invalid(py, &error);
+            let resource =
+                name.map_or_else(|| class.clone(), |name| format!("{class} '{}'", name.escape_debug()));
+            // The lines of the source would show the values that are not told above.
+            let place = traceback::frames(py, &error, folder, false)?;
+            let messages = traceback::validation_messages(py, &error)?.join("\n  ");
+            let message = format!("{resource} is not valid\n  {messages}\n{}", place.join("\n"));
+            return Ok(errors::exception(py, "InvalidResourceError", message.trim_end()));
+        }
+        let syntax = error.is_instance_of::<PySyntaxError>(py) && error.traceback(py).is_none();
+        let message = if syntax {
+            format!("{shown} does not parse\n{}", traceback::exception_lines(py, &error)?.join("\n"))
+        } else {
+            format!("{shown} stopped with an error\n{}", traceback::user_frames(py, &error, folder)?)
+        };
+        Ok(errors::exception(py, "LoadError", &message))
+    };
+    match explained() {
+        Ok(explained) => {
+            explained.set_cause(py, Some(error));
+            explained
+        }
+        Err(error) => error,
+    }
+}

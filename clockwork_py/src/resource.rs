@@ -1,0 +1,311 @@
+//! The base class that Rust gives to Python's `Resource`, and the way from such an object to what
+//! the core works with.
+
+use std::path::{Path, PathBuf};
+
+use clockwork_core::compile::{Block, Phase, kinds};
+use clockwork_core::resource::{Address, Artifact, ArtifactSize, ContextFile, ProjectResource, Request};
+use pyo3::exceptions::{PyAssertionError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use pythonize::depythonize;
+use serde_json::{Map, Value};
+
+use crate::{errors, traceback};
+
+/// The largest file that is put before a model, in bytes: more than most models can read at once.
+const LARGEST_CONTEXT: usize = 256_000;
+
+/// The behaviour of all resources. Their fields are Pydantic's.
+///
+/// It has no constructor and no layout of its own, so that it mixes with `BaseModel`; with a
+/// `#[new]`, `copy.deepcopy` of a resource fails.
+#[pyclass(subclass, frozen, module = "clockwork._core")]
+pub struct Resource;
+
+#[pymethods]
+impl Resource {
+    /// Whether the model has to write something for this resource.
+    fn needs_artifact_generation(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let field: Option<String> = slf.getattr("__artifact_field__")?.extract()?;
+        field.map_or(Ok(false), |field| Ok(slf.getattr(field)?.is_none()))
+    }
+
+    /// The pyinfra code that brings this resource up.
+    ///
+    /// Args:
+    ///     artifacts: What the model wrote, by the resources' names.
+    fn to_pyinfra_operations(slf: &Bound<'_, Self>, artifacts: &Bound<'_, PyAny>) -> PyResult<String> {
+        render(slf, Phase::Deploy, Some(artifacts))
+    }
+
+    /// The pyinfra code that takes this resource down.
+    ///
+    /// Args:
+    ///     artifacts: What the model wrote, by the resources' names; may be missing.
+    #[pyo3(signature = (artifacts=None))]
+    fn to_pyinfra_destroy_operations(
+        slf: &Bound<'_, Self>,
+        artifacts: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<String> {
+        render(slf, Phase::Destroy, artifacts)
+    }
+}
+
+fn render(slf: &Bound<'_, Resource>, phase: Phase, artifacts: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
+    let py = slf.py();
+    let address = address(slf)?;
+    let template: Option<String> = slf.getattr("__template__")?.extract()?;
+    let Some(template) = template else {
+        let method = method(phase);
+        let message = format!(
+            "{address} does not say what to do: override {method}(self, artifacts) in {} and return pyinfra code",
+            address.kind
+        );
+        return Err(errors::exception(py, "CompileError", &message));
+    };
+    let mut fields: Map<String, Value> = depythonize(&slf.call_method0("_plain_fields")?)?;
+    let artifact =
+        artifacts.filter(|artifacts| !artifacts.is_none()).map(|artifacts| artifacts.get_item(&address.name));
+    if let Some(Ok(artifact)) = artifact {
+        complete(slf, &mut fields, &artifact)?;
+    }
+    if phase == Phase::Deploy && slf.call_method0("needs_artifact_generation")?.is_truthy()? {
+        let missing =
+            missing_fields(slf)?.into_iter().find(|field| fields.get(field).is_some_and(Value::is_null));
+        if let Some(field) = missing {
+            let message =
+                format!("{address} has no {field} yet: let the model write it first, or give it yourself");
+            return Err(errors::exception(py, "CompileError", &message));
+        }
+    }
+    kinds::render(&template, phase, &address, &fields, &folder(slf)?).map_err(|error| errors::map(py, &error))
+}
+
+/// Puts what the model wrote into the fields that the user left out, and into no others.
+fn complete(
+    slf: &Bound<'_, Resource>,
+    fields: &mut Map<String, Value>,
+    artifact: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let suggested: Map<String, Value> =
+        match slf.getattr("__artifact_field__")?.extract::<Option<String>>()? {
+            Some(field) => Map::from_iter([(field, depythonize(artifact)?)]),
+            None => depythonize(artifact)?,
+        };
+    let set_by_user = slf.getattr("model_fields_set")?;
+    for (field, value) in suggested {
+        let is_free = !set_by_user.contains(&field)?;
+        if let Some(slot) = fields.get_mut(&field).filter(|slot| slot.is_null() || is_free) {
+            *slot = value;
+        }
+    }
+    Ok(())
+}
+
+/// The fields that the model can fill.
+fn missing_fields(slf: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if let Some(field) = slf.getattr("__artifact_field__")?.extract::<Option<String>>()? {
+        return Ok(vec![field]);
+    }
+    let model = slf.call_method0("answer_model")?;
+    if model.is_none() {
+        return Ok(Vec::new());
+    }
+    model.getattr("model_fields")?.try_iter()?.map(|field| field?.extract()).collect()
+}
+
+/// The name of the method that a phase calls.
+fn method(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Deploy => "to_pyinfra_operations",
+        Phase::Destroy => "to_pyinfra_destroy_operations",
+    }
+}
+
+/// What a resource is called.
+pub fn address(resource: &Bound<'_, PyAny>) -> PyResult<Address> {
+    let kind = resource.get_type().name()?.to_string();
+    Ok(Address { kind, name: resource.getattr("name")?.str()?.to_string() })
+}
+
+/// The folder against which a resource's relative paths are resolved.
+fn folder(resource: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    let folder: Option<PathBuf> = resource.getattr("_origin")?.getattr("folder")?.extract()?;
+    folder.map_or_else(|| std::env::current_dir().map_err(Into::into), Ok)
+}
+
+/// Tells a resource the folder of the main.py that it is defined in.
+pub fn set_folder(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<()> {
+    resource
+        .getattr("_origin")?
+        .setattr("folder", resource.py().import("pathlib")?.call_method1("Path", (folder,))?)
+}
+
+/// What a resource asks the model for; nothing where it needs nothing.
+///
+/// `project` are all resources of the project, by kind, name and purpose.
+pub fn request(
+    resource: &Bound<'_, PyAny>,
+    project: &[ProjectResource],
+    folder: &Path,
+) -> PyResult<Option<Request>> {
+    let py = resource.py();
+    let address = address(resource)?;
+    let call = |method: &str| {
+        resource.call_method0(method).map_err(|error| blame(py, error, &address, method, folder))
+    };
+    if !call("needs_artifact_generation")?.is_truthy()? {
+        return Ok(None);
+    }
+    let template: Option<String> = resource.getattr("__template__")?.extract()?;
+    let size = match resource.getattr_opt("size")? {
+        Some(size) => depythonize(&size).unwrap_or_default(),
+        None => ArtifactSize::default(),
+    };
+    let model = call("answer_model")?;
+    let schema =
+        if model.is_none() { None } else { Some(depythonize(&model.call_method0("model_json_schema")?)?) };
+    let others = project.iter().filter(|other| other.kind != address.kind || other.name != address.name);
+    Ok(Some(Request {
+        template: template.unwrap_or_else(|| "resource".to_owned()),
+        description: resource.getattr("description")?.extract()?,
+        size,
+        fields: depythonize(&resource.call_method0("_given_fields")?)?,
+        schema,
+        context: context(resource, &address)?,
+        project: others.cloned().collect(),
+        address,
+    }))
+}
+
+/// What the project's other resources get to know of a resource.
+pub fn in_project(resource: &Bound<'_, PyAny>) -> PyResult<ProjectResource> {
+    let Address { kind, name } = address(resource)?;
+    let description: Option<String> = resource.getattr("description")?.extract()?;
+    Ok(ProjectResource { kind, name, description, connected: false })
+}
+
+/// Reads the files that the user gives the model to read.
+fn context(resource: &Bound<'_, PyAny>, address: &Address) -> PyResult<Vec<ContextFile>> {
+    let paths: Vec<String> = resource.getattr("context")?.extract()?;
+    let folder = folder(resource)?;
+    paths
+        .into_iter()
+        .map(|path| {
+            let file = folder.join(&path);
+            let failed = |reason: String| {
+                let message = format!("{address} gives the model {} to read, {reason}", file.display());
+                errors::exception(resource.py(), "InvalidResourceError", &message)
+            };
+            let bytes =
+                std::fs::read(&file).map_err(|error| failed(format!("which cannot be read: {error}")))?;
+            if bytes.len() > LARGEST_CONTEXT {
+                return Err(failed(format!(
+                    "which is larger than {} kB: give it a part of it",
+                    LARGEST_CONTEXT / 1000
+                )));
+            }
+            let text = String::from_utf8(bytes).map_err(|_| failed("which is no UTF-8 text".to_owned()))?;
+            Ok(ContextFile { path, text })
+        })
+        .collect()
+}
+
+/// Checks an answer the way its resource wants it. Returns what to pin, or what is wrong with it.
+pub fn check_artifact(
+    resource: &Bound<'_, PyAny>,
+    artifact: &Bound<'_, PyAny>,
+) -> PyResult<Result<Artifact, String>> {
+    let py = resource.py();
+    match resource.call_method1("_check_artifact", (artifact,)) {
+        Ok(checked) => Ok(Ok(depythonize(&checked)?)),
+        Err(error) if traceback::is_validation_error(py, &error) => {
+            Ok(Err(traceback::validation_messages(py, &error)?.join("; ")))
+        }
+        Err(error)
+            if error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyAssertionError>(py) =>
+        {
+            Ok(Err(error.value(py).str()?.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells an error of the user's own code in the user's terms.
+///
+/// `method` is what was called. Errors that say by themselves what to do stay as they are.
+fn blame(py: Python<'_>, error: PyErr, address: &Address, method: &str, project: &Path) -> PyErr {
+    if errors::is_ours(py, &error) || errors::is_interrupt(py, &error) {
+        return error;
+    }
+    match traceback::user_frames(py, &error, project) {
+        Ok(user) => {
+            let message = format!("{address} cannot be compiled: its {method} raised an error\n{user}");
+            let blamed = errors::exception(py, "CompileError", &message);
+            blamed.set_cause(py, Some(error));
+            blamed
+        }
+        Err(error) => error,
+    }
+}
+
+/// Gets a resource's code for one phase, and makes sure that it is Python.
+///
+/// `None` where the resource does not say how it is taken down.
+pub fn block(
+    resource: &Bound<'_, PyAny>,
+    phase: Phase,
+    artifacts: &Bound<'_, PyDict>,
+    project: &Path,
+) -> PyResult<Option<Block>> {
+    let py = resource.py();
+    let address = address(resource)?;
+    if phase == Phase::Destroy && !says_how_to_destroy(resource)? {
+        return Ok(None);
+    }
+    let failed = |reason: &str| {
+        errors::exception(py, "CompileError", &format!("{address} cannot be compiled: {reason}"))
+    };
+    let code = resource
+        .call_method1(method(phase), (artifacts,))
+        .map_err(|error| blame(py, error, &address, method(phase), project))?;
+    let Ok(code) = code.cast::<PyString>() else {
+        let class = code.get_type().name()?.to_string();
+        return Err(failed(&format!(
+            "its {} returned {class}, where pyinfra code as a str is wanted",
+            method(phase)
+        )));
+    };
+    let code = as_module(py, code.to_str()?).map_err(|error| {
+        let reason = error.value(py).to_string();
+        failed(&format!("what its {} returned is not Python: {reason}", method(phase)))
+    })?;
+    Ok(Some(Block { address, code }))
+}
+
+/// Whether a resource says how it is taken down: a built-in kind does, and an override does.
+fn says_how_to_destroy(resource: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let method = method(Phase::Destroy);
+    let inherited = resource.py().get_type::<Resource>().getattr(method)?;
+    Ok(!resource.getattr("__template__")?.is_none() || !resource.get_type().getattr(method)?.is(&inherited))
+}
+
+/// Takes off the margin that code has where it was written inside a method, as in the
+/// documentation's examples; code that parses as it is stays as it is.
+fn as_module(py: Python<'_>, code: &str) -> PyResult<String> {
+    match parse(py, code) {
+        Err(error) if error.get_type(py).name().is_ok_and(|name| name == "IndentationError") => {
+            let flush: String = py.import("textwrap")?.call_method1("dedent", (code,))?.extract()?;
+            parse(py, &flush)?;
+            Ok(flush)
+        }
+        Err(error) => Err(error),
+        Ok(()) => Ok(code.to_owned()),
+    }
+}
+
+fn parse(py: Python<'_>, code: &str) -> PyResult<()> {
+    py.import("builtins")?.call_method1("compile", (code, "<resource>", "exec"))?;
+    Ok(())
+}

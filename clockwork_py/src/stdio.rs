@@ -1,0 +1,49 @@
+//! The process's standard streams and signals, for the command line alone: a library leaves them
+//! to its program.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Standard output, kept for one document.
+pub struct Stdout(i32);
+
+/// Sends all that is printed to standard output from now on, by whomever, to standard error.
+///
+/// A main.py may print, and so may the programs that it starts; a document must stand alone.
+pub fn reserve_stdout(py: Python<'_>) -> PyResult<Stdout> {
+    flush(py)?;
+    let os = py.import("os")?;
+    let kept = os.call_method1("dup", (1,))?.extract()?;
+    os.call_method1("dup2", (2, 1))?;
+    Ok(Stdout(kept))
+}
+
+impl Stdout {
+    /// Writes the document.
+    pub fn write(self, py: Python<'_>, document: &str) -> PyResult<()> {
+        let options = PyDict::new(py);
+        options.set_item("encoding", "utf-8")?;
+        let file = py.import("os")?.call_method("fdopen", (self.0, "w"), Some(&options))?;
+        let written = file.call_method1("write", (document,)).and_then(|_| file.call_method0("close"));
+        // A reader that has gone away is no reason for an error.
+        written.map(|_| ()).or_else(|error| {
+            if error.is_instance_of::<pyo3::exceptions::PyBrokenPipeError>(py) { Ok(()) } else { Err(error) }
+        })
+    }
+}
+
+/// Writes out what main.py printed, so that it stands before what comes next.
+pub fn flush(py: Python<'_>) -> PyResult<()> {
+    let stdout = py.import("sys")?.getattr("stdout")?;
+    if !stdout.is_none() {
+        stdout.call_method0("flush")?;
+    }
+    Ok(())
+}
+
+/// Makes a polite request to end stop everything as Ctrl-C does, so that no process is left behind.
+pub fn stop_on_terminate(py: Python<'_>) -> PyResult<()> {
+    let signal = py.import("signal")?;
+    signal.call_method1("signal", (signal.getattr("SIGTERM")?, signal.getattr("default_int_handler")?))?;
+    Ok(())
+}

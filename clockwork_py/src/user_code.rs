@@ -1,0 +1,82 @@
+//! The surroundings in which the user's own code runs: main.py, and the methods of its classes.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList};
+
+/// `sys.path` and `sys.modules` belong to the whole process, so one project at a time uses them.
+static LOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// The modules that a project has imported from its own folder.
+static IMPORTED: Mutex<Option<(PathBuf, Vec<String>)>> = Mutex::new(None);
+
+/// Runs `work` with `folder` first on `sys.path`.
+///
+/// The modules of another project are forgotten first, so that each may have a `helpers.py` of its
+/// own; so are this one's where the user's files are to be read `anew`.
+pub fn surround<T>(
+    py: Python<'_>,
+    folder: &Path,
+    anew: bool,
+    work: impl FnOnce() -> PyResult<T>,
+) -> PyResult<T> {
+    let lock =
+        LOCK.get_or_try_init(py, || Ok::<_, PyErr>(py.import("threading")?.call_method0("RLock")?.unbind()))?;
+    lock.call_method0(py, "acquire")?;
+    let result = locked(py, folder, anew, work);
+    lock.call_method0(py, "release")?;
+    result
+}
+
+fn locked<T>(py: Python<'_>, folder: &Path, anew: bool, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    let sys = py.import("sys")?;
+    let modules = sys.getattr("modules")?.cast_into::<PyDict>()?;
+    let path = sys.getattr("path")?.cast_into::<PyList>()?;
+    forget(&modules, folder, anew)?;
+    let before: HashSet<String> = modules.keys().iter().filter_map(|name| name.extract().ok()).collect();
+    let entry = folder.display().to_string();
+    path.insert(0, &entry)?;
+    let result = work();
+    if path.contains(&entry)? {
+        path.call_method1("remove", (entry,))?;
+    }
+    remember(&modules, &before, folder);
+    result
+}
+
+fn forget(modules: &Bound<'_, PyDict>, folder: &Path, anew: bool) -> PyResult<()> {
+    let mut imported = IMPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, names)) = imported.take_if(|(of, _)| anew || of != folder) {
+        for name in names {
+            if modules.contains(&name)? {
+                modules.del_item(&name)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remember(modules: &Bound<'_, PyDict>, before: &HashSet<String>, folder: &Path) {
+    let own = |module: &Bound<'_, PyAny>| {
+        let file: Option<PathBuf> =
+            module.getattr("__file__").and_then(|file| file.extract()).unwrap_or(None);
+        file.is_some_and(|file| is_own(&file, folder))
+    };
+    let names = modules.iter().filter_map(|(name, module)| {
+        let name: String = name.extract().ok()?;
+        (!before.contains(&name) && own(&module)).then_some(name)
+    });
+    let names: Vec<String> = names.collect();
+    let mut imported = IMPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    imported.get_or_insert_with(|| (folder.to_path_buf(), Vec::new())).1.extend(names);
+}
+
+/// Whether a file is one of the project's own, and not of a package installed below its folder.
+pub fn is_own(file: &Path, folder: &Path) -> bool {
+    file.strip_prefix(folder)
+        .is_ok_and(|inside| inside.components().all(|part| part.as_os_str() != "site-packages"))
+}

@@ -1,0 +1,57 @@
+//! Waiting for work that goes on in another thread, so that Ctrl-C is heard meanwhile.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use tokio::runtime::{Builder, Runtime};
+
+/// Python handles a signal only when its main thread asks for it.
+const STEP: Duration = Duration::from_millis(40);
+
+/// Does `work` in a thread and waits for it, without holding the interpreter.
+///
+/// On a signal that Python turns into an exception, `cancel` is called and `work` is waited for, so
+/// that nothing is left behind; then the exception is returned.
+pub fn wait<T: Send>(py: Python<'_>, cancel: impl Fn(), work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    let (sender, mut receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || sender.send(work()));
+        let mut interrupt = None;
+        loop {
+            let outcome;
+            (receiver, outcome) = py.detach(move || {
+                let outcome = receiver.recv_timeout(STEP);
+                (receiver, outcome)
+            });
+            match outcome {
+                Ok(value) => return interrupt.map_or(Ok(value), Err),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(error) = py.check_signals() {
+                        cancel();
+                        interrupt.get_or_insert(error);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(PyRuntimeError::new_err(
+                        "a thread of Clockwork's own has died; please report it",
+                    ));
+                }
+            }
+        }
+    })
+}
+
+/// The one tokio runtime of the process.
+pub fn runtime() -> PyResult<Arc<Runtime>> {
+    static RUNTIME: OnceLock<Arc<Runtime>> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(Arc::clone(runtime));
+    }
+    let runtime =
+        Builder::new_multi_thread().worker_threads(2).thread_name("clockwork").enable_all().build()?;
+    Ok(Arc::clone(RUNTIME.get_or_init(|| Arc::new(runtime))))
+}

@@ -1,0 +1,57 @@
+"""The Rust core, as Python sees it. What users need of it has a typed front in the other modules."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, final
+
+__all__ = [
+    "DEFAULT_INVENTORY",
+    "VERSION",
+    "Resource",
+    "_Cancel",
+    "_preload",
+    "_run_script",
+    "compile",
+    "main",
+    "run",
+]
+
+VERSION: Final[str]
+DEFAULT_INVENTORY: Final[str]
+
+class Resource:
+    def needs_artifact_generation(self) -> bool: ...
+    def to_pyinfra_operations(self, artifacts: dict[str, Any]) -> str: ...
+    def to_pyinfra_destroy_operations(self, artifacts: dict[str, Any] | None = None) -> str: ...
+
+# For tests of the deploy stage by itself.
+@final
+class _Cancel:
+    def cancel(self) -> None: ...
+
+def _preload() -> None: ...
+def _run_script(
+    inventory: str,
+    folder: object,
+    sections: Sequence[tuple[str, str, str]],
+    *,
+    prelude: str = "",
+    file: str = "deploy.py",
+    plan: bool = False,
+    removes: bool = False,
+    listener: Callable[[dict[str, Any]], None] | None = None,
+    cancel: _Cancel | None = None,
+) -> dict[str, Any]: ...
+def main(arguments: Sequence[str]) -> int: ...
+def run(
+    command: str,
+    source: object,
+    dry_run: bool,
+    regenerate: bool | Sequence[str],
+    locked: bool,
+    overrides: dict[str, Any],
+    compiler: object | None,
+    progress: Callable[[dict[str, Any]], None] | None,
+) -> dict[str, Any]: ...
+def compile(
+    resources: object, artifacts: dict[str, Any], inventory: str, output_dir: str, with_deploy: bool
+) -> None: ...

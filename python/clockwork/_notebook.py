@@ -1,0 +1,100 @@
+"""Progress in a Jupyter notebook: one line a resource, kept up to date in place."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Progress = Callable[[dict[str, Any]], None]
+
+# A browser that gets more updates than this shows them no sooner.
+_SECONDS_BETWEEN_UPDATES = 0.1
+_LINES_SHOWN = 12
+
+
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook. Imports nothing."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
+
+
+@contextmanager
+def progress(chosen: Progress | None) -> Iterator[Progress | None]:
+    """Gives what to tell of the progress: the caller's choice, a display in a notebook, or nobody."""
+    if chosen is not None or not in_notebook():
+        yield chosen
+        return
+    display = _Display()
+    try:
+        yield display
+    finally:
+        display.clear()
+
+
+class _Display:
+    """A live list of what is going on."""
+
+    def __init__(self) -> None:
+        from IPython import display
+
+        # IPython has no types of its own.
+        self._html = cast("Callable[..., Any]", display.HTML)
+        self._lock = threading.Lock()
+        self._lines: dict[str, str] = {}
+        self._shown = 0.0
+        show: Callable[..., Any] = display.display
+        self._handle = show(self._html(""), display_id=True)
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Takes notice of one event."""
+        with self._lock:
+            self._note(event)
+            now = time.monotonic()
+            if now - self._shown >= _SECONDS_BETWEEN_UPDATES:
+                self._shown = now
+                lines = list(self._lines.values())[-_LINES_SHOWN:]
+                self._update("<br>".join(escape(line) for line in lines))
+
+    def clear(self) -> None:
+        """Leaves room for the result."""
+        with self._lock:
+            self._update("")
+
+    def _update(self, html: str) -> None:
+        if self._handle is not None:
+            self._handle.update(self._html(html))
+
+    def _note(self, event: dict[str, Any]) -> None:
+        what = event["event"]
+        resource = event.get("resource")
+        name = f"{resource['kind']} {resource['name']}" if resource else ""
+        if what == "generate_start":
+            self._lines[name] = f"✎ {name}: asking the model"
+        elif what == "generate_delta":
+            before = self._lines.get(name, "").partition(": ")[2].removeprefix("asking the model")
+            self._lines[name] = f"✎ {name}: {(before + event['text'])[-80:]}"
+        elif what == "generate_retry":
+            self._lines[name] = f"… {name}: {event['reason']}; again in {event['seconds']:.0f} s"
+        elif what in ("generate_end", "generate_error"):
+            self._lines[name] = (
+                f"{'✓' if what == 'generate_end' else '✗'} {name}: {event.get('error') or 'written'}"
+            )
+        elif what == "download":
+            self._lines["download"] = (
+                f"↓ {event['what']}: {event['bytes'] / 1e6:.0f} of {event['total'] / 1e6:.0f} MB"
+            )
+        elif what == "host_error":
+            self._lines[event["host"]] = f"✗ {event['host']}: {event['error']}"
+        elif what == "operation_start":
+            self._lines[f"{event['host']} {name}"] = f"⋯ {event['host']}: {event['operation']}"
+        elif what == "operation_end":
+            word = "failed" if event["failed"] else event["action"]
+            self._lines[f"{event['host']} {name}"] = f"✓ {event['host']}: {event['operation']}: {word}"

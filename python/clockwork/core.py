@@ -1,0 +1,215 @@
+"""The whole pipeline, from Python: load, generate, compile, deploy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clockwork import _core, _interrupt, _notebook
+from clockwork.pyinfra_compiler import PyInfraCompiler
+from clockwork.results import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from clockwork.resources import Resource
+
+    Source = str | Path | Sequence[Resource]
+    Progress = Callable[[dict[str, Any]], None]
+    Regenerate = bool | str | Sequence[str]
+
+__all__ = ["ClockworkCore", "apply", "destroy", "generate", "plan"]
+
+
+class ClockworkCore:
+    """Clockwork with its settings.
+
+    What is left out here is looked up in the environment, then in `.env` beside main.py, then in `.env` in the
+    working folder, and then has a default.
+
+    Args:
+        api_key: The key of the model server. `OPENROUTER_API_KEY`.
+        model: The model's name; `local` is the small model that needs no key, `local:/path/to/model.gguf` one
+            of your own, and `a,b` falls back to `b`. `OPENROUTER_MODEL`.
+        base_url: The address of an OpenAI-compatible server. `OPENROUTER_BASE_URL`.
+        concurrency: How many requests are made at once; 8 if left out.
+        output_dir: Where the compiled files go; `.clockwork/pyinfra` beside main.py if left out.
+            `PYINFRA_OUTPUT_DIR`.
+        max_repairs: How often an answer that fails a check goes back to the model; 2 if left out.
+        max_tokens_total: The tokens that a run may use; it stops before it would use more.
+        max_cost: The US dollars that a run may cost; it stops before it would cost more.
+        allow_unverified_images: Whether to use images that the model names, also where they are none of Docker's
+            official ones.
+        compiler: A compiler of your own, for another inventory.
+
+    Attributes:
+        pyinfra_compiler: Writes the inventory.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        model: str | None = None,
+        base_url: str | None = None,
+        *,
+        concurrency: int | None = None,
+        output_dir: str | Path | None = None,
+        max_repairs: int | None = None,
+        max_tokens_total: int | None = None,
+        max_cost: float | None = None,
+        allow_unverified_images: bool | None = None,
+        compiler: PyInfraCompiler | None = None,
+    ) -> None:
+        """Keeps the settings. They are checked when something runs."""
+        self._overrides = {
+            "api_key": api_key,
+            "model": model,
+            "base_url": base_url,
+            "concurrency": concurrency,
+            "output_dir": None if output_dir is None else str(output_dir),
+            "max_repairs": max_repairs,
+            "max_tokens_total": max_tokens_total,
+            "max_cost": max_cost,
+            "allow_unverified_images": allow_unverified_images,
+        }
+        self.pyinfra_compiler = compiler or PyInfraCompiler()
+
+    def apply(
+        self,
+        source: Source = "main.py",
+        *,
+        dry_run: bool = False,
+        regenerate: Regenerate = False,
+        locked: bool = False,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Brings the resources up: load, generate, compile, deploy.
+
+        Args:
+            source: A main.py, a folder that holds one, or a list of resources.
+            dry_run: Whether to find out what would change, and change nothing.
+            regenerate: Whether to ask the model anew although the lock has an answer: for all resources, or for
+                those that are named.
+            locked: Whether to fail, instead of asking the model, where the lock lacks something.
+            progress: Called with a dictionary for everything that happens, from several threads.
+
+        Returns:
+            What was done to each resource on each host.
+
+        Raises:
+            LoadError: main.py cannot be used, or there is none.
+            LockError: clockwork.lock cannot be read, or with `locked` lacks something.
+            GenerationError: The model did not give what it was asked for. Nothing has been deployed.
+            CompileError: A resource cannot be turned into pyinfra code. Nothing has been deployed.
+            DeployError: An operation or a host failed; its `result` tells what had been done.
+            KeyboardInterrupt: Everything has been stopped.
+        """
+        return self._run("apply", source, dry_run, progress, regenerate, locked)
+
+    def plan(
+        self,
+        source: Source = "main.py",
+        *,
+        regenerate: Regenerate = False,
+        locked: bool = False,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Finds out what `apply` would change, on which host, and changes nothing on any.
+
+        What the model has to write is asked for and pinned in the lock, so that the plan shows what an `apply`
+        then deploys. Arguments and errors are those of `apply`.
+        """
+        return self._run("plan", source, True, progress, regenerate, locked)
+
+    def generate(
+        self,
+        source: Source = "main.py",
+        *,
+        dry_run: bool = False,
+        regenerate: Regenerate = False,
+        locked: bool = False,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Does all that `apply` does, without deploying.
+
+        Arguments and errors are those of `apply`. With `dry_run` the model is not asked: the artifacts that it
+        would be asked for have no `content`, and their `request` is what would be sent.
+        """
+        return self._run("generate", source, dry_run, progress, regenerate, locked)
+
+    def destroy(
+        self, source: Source = "main.py", *, dry_run: bool = False, progress: Progress | None = None
+    ) -> Result:
+        """Takes the resources down again, the last one first. Never asks a model, and needs no lock.
+
+        Arguments and errors are those of `apply`.
+        """
+        return self._run("destroy", source, dry_run, progress)
+
+    def _run(
+        self,
+        command: str,
+        source: Source,
+        dry_run: bool,
+        progress: Progress | None,
+        regenerate: Regenerate = False,
+        locked: bool = False,
+    ) -> Result:
+        if isinstance(source, Path):
+            source = str(source)
+        if isinstance(regenerate, str):
+            regenerate = [regenerate]
+        with _interrupt.heard_at_once(), _notebook.progress(progress) as told:
+            result = _core.run(
+                command, source, dry_run, regenerate, locked, self._overrides, self.pyinfra_compiler, told
+            )
+        return Result.from_dict(result)
+
+
+def apply(
+    source: Source = "main.py",
+    *,
+    dry_run: bool = False,
+    regenerate: Regenerate = False,
+    locked: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Result:
+    """Brings resources up. See `ClockworkCore.apply`, and `ClockworkCore` for the settings."""
+    return ClockworkCore(**settings).apply(
+        source, dry_run=dry_run, regenerate=regenerate, locked=locked, progress=progress
+    )
+
+
+def plan(
+    source: Source = "main.py",
+    *,
+    regenerate: Regenerate = False,
+    locked: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Result:
+    """Finds out what would change. See `ClockworkCore.plan`, and `ClockworkCore` for the settings."""
+    return ClockworkCore(**settings).plan(source, regenerate=regenerate, locked=locked, progress=progress)
+
+
+def generate(
+    source: Source = "main.py",
+    *,
+    dry_run: bool = False,
+    regenerate: Regenerate = False,
+    locked: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Result:
+    """Does all but deploy. See `ClockworkCore.generate`, and `ClockworkCore` for the settings."""
+    return ClockworkCore(**settings).generate(
+        source, dry_run=dry_run, regenerate=regenerate, locked=locked, progress=progress
+    )
+
+
+def destroy(
+    source: Source = "main.py", *, dry_run: bool = False, progress: Progress | None = None, **settings: Any
+) -> Result:
+    """Takes resources down. See `ClockworkCore.destroy`, and `ClockworkCore` for the settings."""
+    return ClockworkCore(**settings).destroy(source, dry_run=dry_run, progress=progress)

@@ -1,0 +1,75 @@
+"""Asks the Docker engine which image a tag means today."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from urllib.parse import quote, urlsplit
+
+# A registry that takes longer is as good as away: the tag alone will do.
+SECONDS = 5.0
+
+
+class _EngineConnection(http.client.HTTPConnection):
+    """HTTP over the engine's socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("docker", timeout=SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connects to the socket instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(SECONDS)
+        self.sock.connect(self._path)
+
+
+def with_digest(image: str) -> str:
+    """Adds to a reference the digest that the engine resolves it to, from its own images or a registry.
+
+    Args:
+        image: The reference, such as `nginx:1.27`.
+
+    Returns:
+        The reference with its digest, such as `nginx:1.27@sha256:…`; as it was where it has one already, or
+        where no engine answers or none can resolve it.
+    """
+    if "@" in image:
+        return image
+    try:
+        digest = _own_digest(image) or _digest_of_registry(image)
+    except (OSError, http.client.HTTPException, ValueError):
+        return image
+    return f"{image}@{digest}" if digest else image
+
+
+def _own_digest(image: str) -> str | None:
+    """The digest under which the engine got an image that it has; one that was built or imported has none."""
+    digests = (_get(f"/images/{quote(image)}/json") or {}).get("RepoDigests")
+    return str(digests[0]).partition("@")[2] if isinstance(digests, list) and digests else None
+
+
+def _digest_of_registry(image: str) -> str | None:
+    """The digest that the image's registry tells the engine."""
+    descriptor = (_get(f"/distribution/{quote(image)}/json") or {}).get("Descriptor")
+    return str(descriptor["digest"]) if isinstance(descriptor, dict) else None
+
+
+def _get(path: str) -> dict[str, object] | None:
+    address = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    connection: http.client.HTTPConnection
+    if address.scheme == "unix":
+        connection = _EngineConnection(address.path)
+    elif address.scheme == "tcp" and address.hostname and not os.environ.get("DOCKER_TLS_VERIFY"):
+        connection = http.client.HTTPConnection(address.hostname, address.port or 2375, timeout=SECONDS)
+    else:
+        return None
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        found: dict[str, object] | None = json.loads(answer.read()) if answer.status == 200 else None
+        return found
+    finally:
+        connection.close()

@@ -1,0 +1,190 @@
+"""A container that runs, or is stopped, or is gone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, field_validator
+
+from clockwork.resources._image_digest import with_digest
+from clockwork.resources.base import Resource
+
+# The grammar of https://pkg.go.dev/github.com/distribution/reference: a registry's host and port, a path of
+# lower-case parts, a tag, a digest.
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+IMAGE = (
+    r"(?:(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:\d))(?::\d+)?/)?"
+    rf"{_PART}(?:/{_PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
+)
+_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
+_PORT = re.compile(
+    r"(?:(?P<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?"
+    r"(?:(?P<host>\d+(?:-\d+)?)?:)?(?P<container>\d+(?:-\d+)?)(?:/(?:tcp|udp|sctp))?"
+)
+
+
+class SuggestedFields(BaseModel):
+    """What a model can choose for a service, and how it is told of it."""
+
+    image: str = Field(description="A Docker image with its tag, such as nginx:1.27-alpine")
+    ports: list[str] = Field(description="Ports to publish, as host:container, such as 8080:80")
+    volumes: list[str] = Field(
+        description="Named volumes for data that must last, such as data:/var/lib/data"
+    )
+    env_vars: dict[str, str] = Field(description="Environment variables that the image needs; no secrets")
+
+
+class DockerServiceResource(Resource):
+    """A Docker container under a fixed name.
+
+    A change of what it is made from replaces it; its volumes stay, also when it is destroyed.
+
+    ```python
+    DockerServiceResource(name="web", description="A small web server", ports=["8080:80"])
+    DockerServiceResource(
+        name="cache", description="Keeps sessions", image="redis:7", volumes=["sessions:/data"], networks=["back"]
+    )
+    ```
+
+    Attributes:
+        name: The container's name.
+        description: What it is for, from which the model suggests an image.
+        image: The image, if the model is not to suggest one.
+        ports: Ports to publish, as Docker writes them: `8080:80`, `127.0.0.1:8080:80/tcp`, `8000-8010:8000-8010`.
+        volumes: `source:target[:options]`. A source that begins with `.` or `~` is a path on this machine.
+        env_vars: The environment; a value may be a `SecretStr`. The model sees names alone.
+        networks: Networks to attach it to, created where they do not exist.
+        suggest: Which of `ports`, `volumes` and `env_vars` the model may fill in, where you leave them out.
+        present: Whether it is to exist.
+        start: Whether it is to run.
+    """
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    artifact_model: ClassVar[type[BaseModel] | None] = SuggestedFields
+    __template__: ClassVar[str | None] = "docker_service"
+
+    description: str
+    image: str | None = None
+    ports: list[str] = []
+    volumes: list[str] = []
+    env_vars: dict[str, str | SecretStr] = {}
+    networks: list[str] = []
+    suggest: list[Literal["ports", "volumes", "env_vars"]] = []
+    present: bool = True
+    start: bool = True
+
+    def needs_artifact_generation(self) -> bool:
+        """Whether the model has to choose anything: something is left to it, and needed."""
+        return self.present and bool(self._left_to_the_model())
+
+    def answer_model(self) -> type[BaseModel] | None:
+        """What the model chooses: an image where there is none, and what `suggest` leaves to it."""
+        left = self._left_to_the_model()
+        fields = {name: field for name, field in SuggestedFields.model_fields.items() if name in left}
+        shape: dict[str, Any] = {name: (field.annotation, field) for name, field in fields.items()}
+        return create_model("DockerServiceArtifact", **shape)
+
+    def _check_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
+        """Pins the very image that the name means today, where the engine can tell."""
+        artifact = super()._check_artifact(artifact)
+        if isinstance(artifact, dict) and "image" in artifact:
+            return {**artifact, "image": with_digest(artifact["image"])}
+        return artifact
+
+    def _left_to_the_model(self) -> set[str]:
+        image = {"image"} if self.image is None else set()
+        return image | (set(self.suggest) - self.model_fields_set)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_container_name(cls, name: str) -> str:
+        if not re.fullmatch(_NAME, name):
+            raise ValueError(
+                "Docker's names have two or more letters, digits, '_', '.' or '-', and begin with a letter or digit"
+            )
+        return name
+
+    @field_validator("image")
+    @classmethod
+    def _is_an_image(cls, image: str | None) -> str | None:
+        return image if image is None else check_image(image)
+
+    @field_validator("ports")
+    @classmethod
+    def _are_ports(cls, ports: list[str]) -> list[str]:
+        for port in ports:
+            _check_port(port)
+        return ports
+
+    @field_validator("volumes")
+    @classmethod
+    def _are_volumes(cls, volumes: list[str]) -> list[str]:
+        for volume in volumes:
+            _check_volume(volume)
+        return volumes
+
+    @field_validator("env_vars")
+    @classmethod
+    def _are_variables(cls, env_vars: dict[str, str | SecretStr]) -> dict[str, str | SecretStr]:
+        for key, given in env_vars.items():
+            value = given.get_secret_value() if isinstance(given, SecretStr) else given
+            if not key or "=" in key or "\0" in key:
+                raise ValueError(f"{key!r} cannot be the name of a variable: no '=', no NUL, not empty")
+            if "\0" in value:
+                raise ValueError(f"the value of {key!r} holds a NUL character, which no environment can")
+        return env_vars
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            if not re.fullmatch(_NAME, network):
+                raise ValueError(f"{network!r} is no name of a network: letters, digits, '_', '.' and '-'")
+        if len(set(networks)) < len(networks):
+            raise ValueError("a network is there twice")
+        return networks
+
+
+def check_image(image: str) -> str:
+    """Returns the image's reference, or raises `ValueError` where it is none."""
+    if not re.fullmatch(IMAGE, image):
+        raise ValueError(
+            f"{image!r} is no reference of an image, such as 'nginx:1.27' or 'ghcr.io/me/app@sha256:…'"
+        )
+    return image
+
+
+def _check_port(port: str) -> None:
+    match = _PORT.fullmatch(port)
+    if match is None:
+        raise ValueError(f"{port!r} is no port: write '8080:80', '127.0.0.1:8080:80' or '53:53/udp'")
+    spans = []
+    for span in filter(None, (match["host"], match["container"])):
+        first, _, last = span.partition("-")
+        low, high = int(first), int(last or first)
+        if not 0 < low <= high <= 65535:
+            raise ValueError(f"{port!r} is no port: ports are numbers from 1 to 65535")
+        spans.append(high - low)
+    if len(set(spans)) > 1:
+        raise ValueError(f"{port!r} maps ranges of different lengths")
+
+
+def _check_volume(volume: str) -> None:
+    source, colon, rest = volume.partition(":")
+    target, _, options = rest.partition(":")
+    if not colon:
+        source, target = "", volume
+    if "\0" in volume or not target.startswith("/"):
+        raise ValueError(
+            f"{volume!r} is no volume: write 'source:/absolute/target', with ':ro' if it is read-only"
+        )
+    if colon and not (source.startswith(("/", ".", "~")) or re.fullmatch(_NAME, source)):
+        raise ValueError(
+            f"{volume!r}: its source is neither a path (begin it with '/', '.' or '~') nor a name"
+        )
+    if ":" in options:
+        raise ValueError(f"{volume!r} has too many colons")

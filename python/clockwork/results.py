@@ -1,0 +1,225 @@
+"""What a command did, typed: per artifact, per resource and host, and in all."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Action", "ArtifactResult", "HostError", "OperationResult", "ResourceResult", "Result"]
+
+Action = Literal["create", "change", "remove", "unchanged", "conditional", "skipped"]
+"""What was done to a resource on a host; in a plan, what would be.
+
+Of an operation such as `server.shell` nobody can tell what it changes: it is `conditional`, also after it has run.
+"""
+
+
+@dataclass(frozen=True)
+class ArtifactResult:
+    """What became of one artifact.
+
+    Attributes:
+        kind: The class of the resource that it is for.
+        name: The name of that resource.
+        content: The text, or the fields, that the model wrote; `None` where it failed.
+        pinned: Whether it came out of the lock, without a request.
+        model: The model that wrote it.
+        provider: Who ran the model, where the server tells.
+        edited: Whether the user has edited what the lock holds.
+        stale: Whether the lock had an answer to an older form of the question.
+        unverified: Whether it names an image that is none of Docker's official ones.
+        repairs: How often it went back to the model.
+        backup: Where an edit of the user's is kept that it took the place of.
+        tokens_in: The tokens of the prompt, where the server tells.
+        tokens_out: The tokens of the answer, where the server tells.
+        cost: The price in US dollars, where the server tells.
+        seconds: How long the request took, retries included.
+        error: Why it could not be had.
+        diff: A unified diff against what was pinned before.
+        request: What would be sent to the model, where a dry run only looked.
+    """
+
+    kind: str
+    name: str
+    content: str | dict[str, Any] | None = None
+    pinned: bool = False
+    model: str | None = None
+    provider: str | None = None
+    edited: bool = False
+    stale: bool = False
+    unverified: bool = False
+    repairs: int = 0
+    backup: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost: float | None = None
+    seconds: float = 0.0
+    error: str | None = None
+    diff: str | None = None
+    request: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class OperationResult:
+    """What one pyinfra operation did on one host.
+
+    Attributes:
+        name: The operation's name.
+        action: What it did.
+        changed: Whether it changed something; in a plan, whether it would.
+        error: Why it failed.
+        seconds: How long it took.
+        diff: A unified diff, where the operation tells one.
+    """
+
+    name: str
+    action: Action
+    changed: bool = False
+    error: str | None = None
+    seconds: float = 0.0
+    diff: str | None = None
+
+
+@dataclass(frozen=True)
+class ResourceResult:
+    """What was done to one resource on one host.
+
+    Attributes:
+        kind: The resource's class.
+        name: The resource's name.
+        host: The host's name in the inventory.
+        action: What was done; in a plan, what would be.
+        changed: Whether anything changed; in a plan, whether it would.
+        error: Why it failed.
+        seconds: How long it took.
+        diff: The diffs of its operations.
+        operations: Its operations, in order.
+    """
+
+    kind: str
+    name: str
+    host: str
+    action: Action
+    changed: bool = False
+    error: str | None = None
+    seconds: float = 0.0
+    diff: str | None = None
+    operations: tuple[OperationResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostError:
+    """A host that could not be used, and why."""
+
+    host: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did. In a notebook it shows itself as a table.
+
+    Attributes:
+        command: `apply`, `plan`, `generate` or `destroy`.
+        dry_run: Whether it only looked.
+        folder: The folder of main.py, or the working folder where resources were passed as a list.
+        resources: Per resource and host, in order of deployment.
+        artifacts: Per resource that the model wrote something for.
+        host_errors: The hosts that could not be used.
+        seconds: How long it all took.
+    """
+
+    command: str
+    dry_run: bool = False
+    folder: str = ""
+    resources: tuple[ResourceResult, ...] = ()
+    artifacts: tuple[ArtifactResult, ...] = ()
+    host_errors: tuple[HostError, ...] = ()
+    seconds: float = 0.0
+    notes: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything changed; in a plan, whether anything would."""
+        return any(resource.changed for resource in self.resources)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything failed."""
+        deployed = any(resource.error for resource in self.resources)
+        return deployed or any(artifact.error for artifact in self.artifacts) or bool(self.host_errors)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Result:
+        """Makes a result out of what `to_dict` gives."""
+        resources = (
+            ResourceResult(
+                **{**resource, "operations": tuple(OperationResult(**op) for op in resource["operations"])}
+            )
+            for resource in data["resources"]
+        )
+        return cls(
+            **{
+                **data,
+                "resources": tuple(resources),
+                "artifacts": tuple(ArtifactResult(**artifact) for artifact in data["artifacts"]),
+                "host_errors": tuple(HostError(**error) for error in data["host_errors"]),
+                "notes": tuple(data["notes"]),
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain lists and dictionaries, the same as `--json` prints."""
+        return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """The result as a table, for a notebook."""
+        verb = f"{self.command}{' (dry run)' if self.dry_run and self.command != 'plan' else ''}"
+        title = f"<p><b>{escape(verb)}</b> in {self.seconds:.1f} s</p>"
+        if self.command == "generate":
+            return title + _table(
+                ("resource", "name", "by", "seconds", ""),
+                [
+                    (
+                        a.kind,
+                        a.name,
+                        "the lock" if a.pinned else a.model or "",
+                        f"{a.seconds:.1f}",
+                        a.error or "",
+                    )
+                    for a in self.artifacts
+                ],
+            )
+        rows = [
+            (
+                r.kind,
+                r.name,
+                r.host,
+                "failed" if r.error else r.action,
+                f"{r.seconds:.1f}",
+                r.error or r.diff or "",
+            )
+            for r in self.resources
+        ]
+        rows += [("", "", e.host, "failed", "", e.error) for e in self.host_errors]
+        return title + _table(("resource", "name", "host", "action", "seconds", ""), rows)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """An HTML table; the last column holds long text, and is folded away."""
+
+    def last(text: str) -> str:
+        first, newline, _ = text.partition("\n")
+        if not newline:
+            return escape(text)
+        return f"<details><summary>{escape(first)}</summary><pre>{escape(text)}</pre></details>"
+
+    lines = ["<table><thead><tr>", *(f"<th>{escape(cell)}</th>" for cell in head), "</tr></thead><tbody>"]
+    for row in rows:
+        cells = [*(escape(cell) for cell in row[:-1]), last(row[-1])]
+        lines += ["<tr>", *(f'<td style="text-align:left">{cell}</td>' for cell in cells), "</tr>"]
+    return "".join([*lines, "</tbody></table>"])

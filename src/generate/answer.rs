@@ -1,0 +1,155 @@
+//! A model's answer, put together from the pieces of a stream or out of one JSON body.
+
+use serde_json::Value;
+
+use super::endpoint::Endpoint;
+use super::fault::{Fault, Next};
+use crate::error::ModelErrorKind;
+
+/// What has come in of an answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Answer {
+    /// The text, without the model's reasoning.
+    pub text: String,
+    /// The model that the server says it asked.
+    pub model: Option<String>,
+    /// Who ran the model, where the server tells.
+    pub provider: Option<String>,
+    /// Tokens of the question.
+    pub tokens_in: Option<u64>,
+    /// Tokens of the answer.
+    pub tokens_out: Option<u64>,
+    /// What it cost, in US dollars.
+    pub cost: Option<f64>,
+    finish: Option<String>,
+    refusal: String,
+    choices_seen: bool,
+    done: bool,
+}
+
+impl Answer {
+    /// Takes one event of a stream, or one whole body, and gives the text that it adds.
+    pub fn take(&mut self, endpoint: &Endpoint, event: &str) -> Result<String, Fault> {
+        if event.trim() == "[DONE]" {
+            self.done = true;
+            return Ok(String::new());
+        }
+        let Ok(Value::Object(event)) = serde_json::from_str::<Value>(event) else {
+            return Err(Fault::rubbish(endpoint, "sent something that is no JSON object"));
+        };
+        if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
+            return Err(Fault::inside(endpoint, error));
+        }
+        let text_of = |name: &str| event.get(name).and_then(Value::as_str).map(str::to_owned);
+        self.model = text_of("model").or(self.model.take());
+        self.provider = text_of("provider").or(self.provider.take());
+        if let Some(usage) = event.get("usage") {
+            let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+            self.tokens_in = count("prompt_tokens").or(self.tokens_in);
+            self.tokens_out = count("completion_tokens").or(self.tokens_out);
+            self.cost = usage.get("cost").and_then(Value::as_f64).or(self.cost);
+        }
+        let Some(choice) = event.get("choices").and_then(|choices| choices.get(0)) else {
+            return Ok(String::new());
+        };
+        self.choices_seen = true;
+        if let Some(error) = choice.get("error").filter(|error| !error.is_null()) {
+            return Err(Fault::inside(endpoint, error));
+        }
+        if let Some(finish) = choice.get("finish_reason").and_then(Value::as_str).filter(|f| !f.is_empty()) {
+            self.finish = Some(finish.to_owned());
+        }
+        let message = choice.get("delta").or_else(|| choice.get("message"));
+        if let Some(refusal) = message.and_then(|message| message.get("refusal")).and_then(Value::as_str) {
+            self.refusal.push_str(refusal);
+        }
+        // `reasoning` and `reasoning_content` beside it are the model talking to itself.
+        let text = message.and_then(|message| message.get("content")).map(content).unwrap_or_default();
+        self.text.push_str(&text);
+        Ok(text)
+    }
+
+    /// Whether all is there that a stream has to bring.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Whether the text is whole, though the counts of tokens may still follow.
+    pub fn is_finished(&self) -> bool {
+        self.done || self.finish.is_some()
+    }
+
+    /// Whether the text ends where the room for it did: it is no result.
+    pub fn is_cut(&self) -> bool {
+        self.finish.as_deref() == Some("length")
+    }
+
+    /// Tells an answer, whole or cut off, from one that must not be used.
+    pub fn check(self, endpoint: &Endpoint) -> Result<Self, Fault> {
+        let unusable = |next: Next, message: String| Err(Fault::new(ModelErrorKind::Answer, next, message));
+        let model = &endpoint.label;
+        if !self.choices_seen {
+            return Err(Fault::rubbish(endpoint, "sent no answer"));
+        }
+        match self.finish.as_deref() {
+            Some("error") => return Err(Fault::rubbish(endpoint, "broke off with an error")),
+            Some("content_filter") => {
+                return unusable(
+                    Next::Stop,
+                    format!(
+                        "a content filter stopped the answer of the model '{model}'. Word the description \
+                         differently, or try another model."
+                    ),
+                );
+            }
+            None if !self.done => {
+                return Err(Fault::rubbish(endpoint, "stopped in the middle of the answer"));
+            }
+            _ => {}
+        }
+        if !self.refusal.trim().is_empty() {
+            let refusal = endpoint.quote(&self.refusal);
+            return unusable(
+                Next::Stop,
+                format!(
+                    "the model '{model}' refuses: {refusal}. Word the description differently, or try another model."
+                ),
+            );
+        }
+        if self.text.trim().is_empty() {
+            // A model that was only just started may give nothing the first time.
+            return unusable(
+                Next::Again(None),
+                format!("the model '{model}' gave an empty answer. Try again, or try another model."),
+            );
+        }
+        Ok(self)
+    }
+
+    /// Takes a whole body, from a server that does not stream.
+    pub fn whole(endpoint: &Endpoint, body: &str) -> Result<Self, Fault> {
+        if body.trim_start().starts_with('<') {
+            let message = format!(
+                "the model server {} sent a web page. Check OPENROUTER_BASE_URL: it usually ends with /v1.",
+                endpoint.host()
+            );
+            return Err(Fault::new(ModelErrorKind::Server, Next::Stop, message));
+        }
+        let mut answer = Self::default();
+        answer.take(endpoint, body)?;
+        // One JSON document is whole or does not parse, so a missing finish_reason is no harm.
+        answer.done = true;
+        Ok(answer)
+    }
+}
+
+/// A message's content: a text, or a list of parts of which some are text.
+fn content(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => {
+            parts.iter().filter_map(|part| part.get("text")).filter_map(Value::as_str).collect()
+        }
+        _ => String::new(),
+    }
+}

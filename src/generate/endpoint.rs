@@ -1,0 +1,176 @@
+//! Whom the questions go to.
+
+use reqwest::Url;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, ModelErrorKind, Result};
+use crate::settings::{Model, Secret, Settings};
+
+/// How many models OpenRouter takes in one request.
+const OPENROUTER_MODELS: usize = 3;
+
+/// A model behind an OpenAI-compatible server.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The server, without a slash at its end; `/chat/completions` is below it.
+    pub base_url: String,
+    /// The key, where there is one.
+    pub api_key: Option<Secret>,
+    /// What the server calls the model.
+    pub model: String,
+    /// The models to ask where that one cannot answer, in this order.
+    pub fallbacks: Vec<String>,
+    /// What the user calls the model, and what the lock tells.
+    pub label: String,
+    /// Whether nothing is sent without a key.
+    pub needs_key: bool,
+    /// Whether the server runs in this process, so that asking again costs nothing.
+    pub local: bool,
+    /// Whether the model is so small that it wants short questions.
+    pub brief: bool,
+    /// Further parameters of each request, such as `max_tokens`.
+    pub parameters: Map<String, Value>,
+}
+
+impl Endpoint {
+    /// The server that the settings name; `None` where they ask for a local model, whose server
+    /// has to be started first.
+    pub fn remote(settings: &Settings) -> Option<Self> {
+        let Model::Remote(models) = &settings.model else { return None };
+        let mut models = models.split(',').map(str::trim).map(str::to_owned);
+        let model = models.next().unwrap_or_default();
+        Some(Self {
+            base_url: settings.base_url.clone(),
+            api_key: settings.api_key.clone(),
+            label: model.clone(),
+            model,
+            fallbacks: models.collect(),
+            needs_key: !is_loopback(&settings.base_url),
+            local: false,
+            brief: false,
+            parameters: Map::new(),
+        })
+    }
+
+    /// A server of Clockwork's own that listens at `base_url`.
+    pub fn local(base_url: &str, label: &str) -> Self {
+        Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            api_key: None,
+            model: "local".to_owned(),
+            fallbacks: Vec::new(),
+            label: label.to_owned(),
+            needs_key: false,
+            local: true,
+            brief: false,
+            parameters: Map::new(),
+        }
+    }
+
+    /// The same with the small model that Clockwork fetches itself.
+    pub fn small(base_url: &str, label: &str) -> Self {
+        let mut parameters = Map::new();
+        // It now and then finds no end; what it has to say is said by then.
+        parameters.insert("max_tokens".to_owned(), 900.into());
+        Self { brief: true, parameters, ..Self::local(base_url, label) }
+    }
+
+    /// The model and its fall-backs.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.model.as_str()).chain(self.fallbacks.iter().map(String::as_str))
+    }
+
+    /// This endpoint once for each request that is made of it until one is answered: for each model,
+    /// or on OpenRouter, which looks for one that answers by itself, for as many as it takes at once.
+    pub(super) fn each_model(&self) -> Vec<Self> {
+        let at_once = if self.is_openrouter() { OPENROUTER_MODELS } else { 1 };
+        let models: Vec<String> = self.models().map(str::to_owned).collect();
+        let endpoints = models.chunks(at_once).enumerate().map(|(index, models)| Self {
+            model: models[0].clone(),
+            fallbacks: models[1..].to_vec(),
+            label: if index == 0 { self.label.clone() } else { models[0].clone() },
+            ..self.clone()
+        });
+        endpoints.collect()
+    }
+
+    /// The server's name for messages: its host and port.
+    pub fn host(&self) -> String {
+        let Ok(url) = Url::parse(&self.base_url) else { return self.base_url.clone() };
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{port}", url.host_str().unwrap_or_default())
+    }
+
+    /// Whether this is OpenRouter, which understands more than the others.
+    pub fn is_openrouter(&self) -> bool {
+        Url::parse(&self.base_url).ok().and_then(|url| url.host_str().map(|host| host == "openrouter.ai"))
+            == Some(true)
+    }
+
+    /// Whether the server is on this machine, where a proxy must not come between.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.base_url)
+    }
+
+    /// Fails where a key is needed and there is none.
+    pub(super) fn check_key(&self) -> Result<()> {
+        if !self.needs_key || self.api_key.is_some() {
+            return Ok(());
+        }
+        Err(Error::Model {
+            address: None,
+            kind: ModelErrorKind::MissingKey,
+            message: format!(
+                "something has to be generated, and there is no API key for {}. Set OPENROUTER_API_KEY in the \
+                 environment or in .env, or use --model local, which needs no key.",
+                self.host()
+            ),
+        })
+    }
+
+    /// A foreign text for a message: one line, not long, and without the key.
+    pub(super) fn quote(&self, text: &str) -> String {
+        let mut text = match &self.api_key {
+            Some(key) => text.replace(key.reveal(), "…"),
+            None => text.to_owned(),
+        };
+        text = text.split(|c: char| c.is_whitespace() || c.is_control()).collect::<Vec<_>>().join(" ");
+        text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        if text.chars().count() > 300 {
+            text = text.chars().take(299).chain(['…']).collect();
+        }
+        text
+    }
+}
+
+fn is_loopback(base_url: &str) -> bool {
+    let Ok(url) = Url::parse(base_url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_this_machine() {
+        for url in ["http://localhost:1/v1", "http://127.0.0.1/v1", "http://127.9.9.9", "http://[::1]:8080"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://openrouter.ai/api/v1", "http://localhost.example.com", "http://192.168.0.1"] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn quotes_foreign_text() {
+        let mut endpoint = Endpoint::local("http://127.0.0.1:1/v1/", "local");
+        endpoint.api_key = Some("sk-hidden".into());
+        assert_eq!(endpoint.quote(" bad key\r\n\tsk-hidden\x1b[1m\0 "), "bad key … [1m");
+        assert_eq!(endpoint.quote(&"é".repeat(500)).chars().count(), 300);
+        assert_eq!(endpoint.host(), "127.0.0.1:1");
+    }
+}

@@ -1,0 +1,242 @@
+//! One question to one model: the tries, the repairs, and what it all came to.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, Unit};
+
+use super::answer::Answer;
+use super::ask::Context;
+use super::budget::Spent;
+use super::client::Client;
+use super::endpoint::Endpoint;
+use super::fault::{Fault, Next, Part};
+use super::lock::{Entry, digest};
+use super::prompt::Prompt;
+use super::turn::{self, Talk};
+use super::{Ask, check};
+use crate::error::{ModelErrorKind, Result};
+use crate::event::Event;
+use crate::resource::Artifact;
+
+/// One question to one model.
+pub(super) struct Inquiry<'a, 'b> {
+    context: &'a Context<'b>,
+    ask: &'a Ask,
+    client: &'a Client<'b>,
+    talk: Talk,
+    /// How many requests have gone out.
+    sent: u32,
+    spent: &'a mut Spent,
+    repairs: &'a mut u32,
+}
+
+impl<'a, 'b> Inquiry<'a, 'b> {
+    pub fn new(
+        context: &'a Context<'b>,
+        ask: &'a Ask,
+        client: &'a Client<'b>,
+        spent: &'a mut Spent,
+        repairs: &'a mut u32,
+    ) -> Self {
+        Self { context, ask, client, talk: Talk::default(), sent: 0, spent, repairs }
+    }
+
+    /// Asks, and gives what cannot be used back to the model.
+    pub async fn run(&mut self) -> Result<Result<Entry, Fault>> {
+        // Its context may be too small for a talk: then each repair is a question of its own.
+        let mut forgetful = self.endpoint().local;
+        let mut complaint = String::new();
+        // What is there of an answer that was cut off.
+        let mut begun = String::new();
+        loop {
+            let answer = match self.persist().await? {
+                Ok(answer) => answer,
+                Err(fault)
+                    if self.talk.is_begun() && begun.is_empty() && !forgetful && fault.is_of_question() =>
+                {
+                    forgetful = true;
+                    self.talk.begin_anew(&complaint);
+                    continue;
+                }
+                Err(fault) => return Ok(Err(fault)),
+            };
+            let text = check::without_reasoning(&answer.text);
+            let text = if begun.is_empty() { text.to_owned() } else { turn::join(&begun, text) };
+            if answer.is_cut() {
+                let more = turn::more_room(self.endpoint());
+                if self.talk.room >= more.unwrap_or(1) {
+                    return Ok(Err(self.cut_off(&text)));
+                }
+                self.talk.room += 1;
+                // Half a JSON object is not gone on with: its grammar begins at the beginning.
+                if more.is_none() && self.ask.request.schema.is_none() {
+                    self.talk.go_on(&text);
+                    begun = text;
+                }
+                self.tell_retry(Duration::ZERO, "the answer was cut off, and gets more room");
+                continue;
+            }
+            begun.clear();
+            complaint = match self.check(&text) {
+                Ok(artifact) => return Ok(Ok(self.entry(artifact, answer))),
+                Err(complaint) => self.endpoint().quote(&complaint),
+            };
+            if *self.repairs >= self.context.max_repairs || self.context.halt.is_cancelled() {
+                return Ok(Err(self.unusable(&text, &complaint)));
+            }
+            *self.repairs += 1;
+            if forgetful {
+                self.talk.begin_anew(&complaint);
+            } else {
+                self.talk.complain(text.trim(), &complaint);
+            }
+            self.context.observer.observe(&Event::GenerateRepair {
+                resource: self.ask.request.address.clone(),
+                attempt: *self.repairs,
+                complaint: complaint.clone(),
+            });
+        }
+    }
+
+    /// Sends what is to be said next, until there is an answer or asking again is of no use.
+    async fn persist(&mut self) -> Result<Result<Answer, Fault>> {
+        let mut attempt = 1;
+        loop {
+            let fault = match self.once().await? {
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(fault) => fault,
+            };
+            let without = &mut self.talk.without;
+            let wait = match fault.next {
+                // Doing without costs no try, and can happen once for each part.
+                Next::Without(Part::ResponseFormat) if !without.response_format => {
+                    without.response_format = true;
+                    continue;
+                }
+                Next::Without(Part::StreamOptions) if !without.stream_options => {
+                    without.stream_options = true;
+                    continue;
+                }
+                Next::Again(wait)
+                    if attempt < self.context.policy.tries && !self.context.halt.is_cancelled() =>
+                {
+                    match wait {
+                        Some(wait) if wait > self.context.policy.longest_wait => {
+                            return Ok(Err(fault.too_long(wait)));
+                        }
+                        // Not sooner than the server wants, and not all at the same moment.
+                        Some(wait) => wait + self.context.policy.delay(attempt),
+                        None => self.context.policy.delay(attempt),
+                    }
+                }
+                _ => return Ok(Err(fault.after(attempt))),
+            };
+            attempt += 1;
+            self.tell_retry(wait, &fault.message);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.context.halt.cancelled() => return Ok(Err(fault.after(attempt - 1))),
+            }
+        }
+    }
+
+    /// One request, where the budget has room for it.
+    async fn once(&mut self) -> Result<Result<Answer, Fault>> {
+        let repeated;
+        let prompt = if self.talk.without.response_format {
+            repeated = Prompt::new(&self.ask.request, true)?;
+            &repeated
+        } else {
+            &self.ask.prompt
+        };
+        let body = turn::body(self.endpoint(), self.ask, prompt, &self.talk);
+        let reservation = match self.context.budget.reserve(turn::expected_tokens(self.ask, &body)).await {
+            Ok(reservation) => reservation,
+            Err(reason) => {
+                let asked = if self.sent == 0 { "not asked for" } else { "not asked for again" };
+                let message = format!("{asked}, because {reason}. What is there is in the lock.");
+                return Ok(Err(Fault::new(ModelErrorKind::Budget, Next::Stop, message)));
+            }
+        };
+        self.sent += 1;
+        let resource = &self.ask.request.address;
+        let observer = self.context.observer;
+        let mut told = |text| observer.observe(&Event::GenerateDelta { resource: resource.clone(), text });
+        Ok(self.client.ask(&body, &mut told).await.inspect(|answer| {
+            let Answer { tokens_in, tokens_out, cost, ref text, .. } = *answer;
+            self.spent.add(tokens_in, tokens_out, cost);
+            let used = tokens_in.unwrap_or_else(|| turn::question_tokens(&body))
+                + tokens_out.unwrap_or_else(|| turn::tokens(text.len()));
+            reservation.settle(used, cost);
+        }))
+    }
+
+    fn check(&self, text: &str) -> std::result::Result<Artifact, String> {
+        let artifact = check::artifact(&self.ask.request, text, self.context.rules)?;
+        (self.context.check)(&self.ask.request.address, &artifact)
+    }
+
+    fn entry(&self, artifact: Artifact, answer: Answer) -> Entry {
+        let now = Timestamp::now().round(Unit::Second).unwrap_or_else(|_| Timestamp::now());
+        Entry {
+            fingerprint: self.ask.fingerprint.clone(),
+            sha256: digest(&artifact),
+            content: artifact,
+            // OpenRouter tells which model it chose; what others tell may be a path of theirs.
+            model: answer
+                .model
+                .filter(|_| self.endpoint().is_openrouter())
+                .unwrap_or(self.endpoint().label.clone()),
+            provider: answer.provider,
+            generated_at: now.to_string(),
+            // What it took to get there, repairs and all.
+            tokens_in: self.spent.tokens_in,
+            tokens_out: self.spent.tokens_out,
+            cost: self.spent.cost,
+        }
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        self.client.endpoint()
+    }
+
+    fn tell_retry(&self, wait: Duration, reason: &str) {
+        self.context.observer.observe(&Event::GenerateRetry {
+            resource: self.ask.request.address.clone(),
+            attempt: self.sent + 1,
+            seconds: wait.as_secs_f64(),
+            reason: reason.to_owned(),
+        });
+    }
+
+    fn cut_off(&self, text: &str) -> Fault {
+        let message = format!(
+            "the answer of the model '{}' was cut off at the longest length that it may have, also when it was asked \
+             for more{}. Ask for a smaller size, or try another model.",
+            self.endpoint().label,
+            self.kept(text)
+        );
+        Fault::new(ModelErrorKind::Answer, Next::Stop, message)
+    }
+
+    fn unusable(&self, text: &str, complaint: &str) -> Fault {
+        let repaired = match *self.repairs {
+            0 => String::new(),
+            1 => " (also after one repair)".to_owned(),
+            repairs => format!(" (also after {repairs} repairs)"),
+        };
+        let message = format!(
+            "the answer of the model '{}' cannot be used{repaired}: {complaint}{}. Try again, say more in the \
+             description, or try another model.",
+            self.endpoint().label,
+            self.kept(text)
+        );
+        Fault::new(ModelErrorKind::Answer, Next::Stop, message)
+    }
+
+    /// Keeps an answer that cannot be used, and says where.
+    fn kept(&self, text: &str) -> String {
+        let path = self.context.saved.failed(&self.ask.request.address, text);
+        path.map(|path| format!("; it is kept in {}", path.display())).unwrap_or_default()
+    }
+}

@@ -1,0 +1,164 @@
+//! The lock as text that people review: TOML, with texts as texts.
+//!
+//! Written by hand and not by the crate that reads it, because every byte of a text has to come
+//! back, and because a text should look like itself wherever TOML lets it.
+
+use serde_json::{Map, Number, Value};
+
+/// Writes one string: over several lines where it has several.
+pub(super) fn string(text: &str) -> String {
+    if !text.contains('\n') {
+        return basic(text);
+    }
+    // TOML drops a newline right after the opening quotes, so the text can begin on its own line.
+    if is_literal(text) { format!("'''\n{text}'''") } else { format!("\"\"\"\n{}\"\"\"", escape(text, true)) }
+}
+
+/// Whether a text can stand between `'''`, where nothing is escaped.
+fn is_literal(text: &str) -> bool {
+    !text.contains("'''") && !text.ends_with('\'') && !text.chars().any(|c| c != '\n' && must_escape(c))
+}
+
+fn basic(text: &str) -> String {
+    format!("\"{}\"", escape(text, false))
+}
+
+fn escape(text: &str, lines: bool) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut quotes = 0;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        quotes = if c == '"' { quotes + 1 } else { 0 };
+        match c {
+            '\n' if lines => result.push('\n'),
+            '\\' => result.push_str("\\\\"),
+            // Three in a row would end the text, and so would one that stands before the end.
+            '"' if !lines || quotes % 3 == 0 || rest.peek().is_none() => result.push_str("\\\""),
+            '\n' => result.push_str("\\n"),
+            '\r' => result.push_str("\\r"),
+            '\t' if !lines => result.push_str("\\t"),
+            c if must_escape(c) => result.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => result.push(c),
+        }
+    }
+    result
+}
+
+/// Characters that TOML does not allow as they are, and those that would change or hide the text
+/// that a reviewer reads: marks of direction and of zero width.
+fn must_escape(c: char) -> bool {
+    (c.is_control() && c != '\t')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Writes the value of a key on one line; `None` where TOML has no such value.
+pub(super) fn value(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number_text(number)?,
+        Value::String(text) => basic(text),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(self::value).collect::<Option<Vec<_>>>()?.join(", "))
+        }
+        Value::Object(object) if object.is_empty() => "{}".to_owned(),
+        Value::Object(object) => {
+            let members =
+                object.iter().map(|(name, member)| Some(format!("{} = {}", key(name), self::value(member)?)));
+            format!("{{ {} }}", members.collect::<Option<Vec<_>>>()?.join(", "))
+        }
+    })
+}
+
+fn number_text(number: &Number) -> Option<String> {
+    if let Some(number) = number.as_i64() {
+        return Some(number.to_string());
+    }
+    // TOML's integers end where those of 64 bits do, and its floats need a point.
+    let text = number.to_string();
+    number.is_f64().then(|| if text.contains(['.', 'e', 'E']) { text } else { format!("{text}.0") })
+}
+
+/// Writes a key, in quotes where it needs them.
+pub(super) fn key(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if bare { name.to_owned() } else { basic(name) }
+}
+
+/// Turns what TOML holds into what JSON can hold.
+pub(super) fn to_json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => Number::from_f64(number).map_or(Value::Null, Value::Number),
+        toml::Value::Boolean(value) => value.into(),
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        toml::Value::Array(items) => items.into_iter().map(to_json).collect(),
+        toml::Value::Table(table) => to_object(table).into(),
+    }
+}
+
+/// Turns a table into an object.
+pub(super) fn to_object(table: toml::Table) -> Map<String, Value> {
+    table.into_iter().map(|(name, value)| (name, to_json(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn back(text: &str) -> String {
+        let written = format!("a = {}\n", string(text));
+        let mut table: toml::Table = written.parse().unwrap_or_else(|error| panic!("{written:?}: {error}"));
+        match table.remove("a") {
+            Some(toml::Value::String(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn odd_texts_come_back() {
+        for text in [
+            "",
+            "\n",
+            "\n\n",
+            "a",
+            "a\n",
+            "\na",
+            "a\r\nb\r\n",
+            "a\rb\n",
+            "\0\n",
+            "'''\n",
+            "\"\"\"\n",
+            "\"\"\"\"\"\"\"\n\"",
+            "a\n'",
+            "a\n''",
+            "a\n\"\"",
+            "trail  \n  ",
+            "a\\\n b\\",
+            "\\u0041\n",
+            "tab\t\n",
+            "\u{7f}\n\u{85}",
+            "😀\n\u{202e}",
+            "\u{feff}\n",
+            "'\"\n\\'''",
+            "\t",
+        ] {
+            assert_eq!(back(text), text);
+        }
+    }
+
+    #[test]
+    fn a_text_looks_like_itself() {
+        assert_eq!(string("a \"b\" \\d\n"), "'''\na \"b\" \\d\n'''");
+        assert_eq!(string("it's\n"), "'''\nit's\n'''");
+        assert_eq!(string("one line"), "\"one line\"");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_comes_back(text in "(?s)(.|['\"\\\\\r\n\t ])*") {
+            proptest::prop_assert_eq!(back(&text), text);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The generate stage against scripted servers: every fault that a real one can produce.
+
+mod faults;
+mod hostile;
+mod limits;
+mod project;
+mod repair;
+mod server;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::prepare::fingerprint;
+use super::*;
+use crate::error::ModelErrorKind;
+use crate::resource::{ContextFile, ProjectResource, Request};
+use project::{Project, answer, bodies, file, service, stream_of};
+
+#[tokio::test]
+async fn asks_once_and_pins() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/v1/chat/completions"))
+        .and(header("authorization", "Bearer sk-hidden"))
+        .respond_with(answer("# Hello"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let project = Project::new(&format!("{}/v1/", server.uri()));
+    assert_eq!(project.one(file("a.md")).await.unwrap(), Artifact::Text("# Hello\n".into()));
+    assert_eq!(
+        project.recorder.names(),
+        ["generate_begin", "generate_start", "generate_delta", "generate_delta", "generate_end"]
+    );
+    let lock = project.lock();
+    let entry = lock.get(&file("a.md").address).unwrap();
+    assert_eq!((entry.model.as_str(), entry.provider.as_deref()), ("some/model", Some("Someone")));
+    assert_eq!((entry.tokens_in, entry.tokens_out, entry.cost), (Some(7), Some(3), Some(0.25)));
+    assert!(entry.generated_at.ends_with('Z') && entry.generated_at.len() == 20, "{}", entry.generated_at);
+    let body = &bodies(&server).await[0];
+    assert_eq!(body["model"], "some/model");
+    assert_eq!(body["stream_options"], json!({"include_usage": true}));
+    assert!(body.get("response_format").is_none());
+
+    // Another model, another concurrency, no key: nothing of that is a reason to ask again.
+    let mut again = project.generate(vec![file("a.md")]).await.unwrap();
+    assert!(again.outcomes.remove(0).pinned);
+    let mut changed = file("a.md");
+    changed.description = Some("Something else".into());
+    let prepared = prepare(vec![changed], &lock).unwrap();
+    assert!(prepared.missing[0].stale);
+}
+
+#[tokio::test]
+async fn what_is_pinned_needs_no_key_and_no_server() {
+    let mut project = Project::new("https://example.invalid/v1");
+    project.endpoint.api_key = None;
+    let error = project.one(file("a.md")).await.unwrap_err();
+    assert!(matches!(error, Error::Model { kind: ModelErrorKind::MissingKey, .. }), "{error}");
+    assert!(error.to_string().contains("OPENROUTER_API_KEY"), "{error}");
+    assert!(project.generate(vec![]).await.unwrap().artifacts.is_empty());
+}
+
+#[tokio::test]
+async fn asks_for_many_at_once() {
+    let server = MockServer::start().await;
+    let slow = answer("hello").set_delay(Duration::from_millis(300));
+    Mock::given(method("POST")).respond_with(slow).expect(16).mount(&server).await;
+    let project = Project::new(&server.uri());
+    let requests: Vec<Request> = (0..16).rev().map(|n| file(&format!("{n:02}.txt"))).collect();
+    let order: Vec<String> = requests.iter().map(|r| r.address.name.clone()).collect();
+    let begin = Instant::now();
+    let generation = project.generate(requests).await.unwrap();
+    // One after the other they would take 4.8 seconds.
+    assert!(begin.elapsed() < Duration::from_millis(2400), "{:?}", begin.elapsed());
+    let names: Vec<String> = generation.artifacts.iter().map(|(a, _)| a.name.clone()).collect();
+    assert_eq!(names, order);
+    assert_eq!(project.lock().entries().count(), 16);
+}
+
+#[tokio::test]
+async fn a_structured_answer_follows_its_schema() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(answer(r#"{"image": "nginx:1.27"}"#)).mount(&server).await;
+    let project = Project::new(&server.uri());
+    let artifact = project.one(service("web")).await.unwrap();
+    assert_eq!(serde_json::to_value(artifact).unwrap(), json!({"image": "nginx:1.27"}));
+    let body = &bodies(&server).await[0];
+    assert_eq!(body["response_format"]["json_schema"]["strict"], true);
+    assert_eq!(body["response_format"]["json_schema"]["schema"]["additionalProperties"], false);
+    assert!(body.get("provider").is_none());
+}
+
+#[tokio::test]
+async fn does_without_what_a_server_does_not_know() {
+    let server = MockServer::start().await;
+    for complaint in ["stream_options: extra field", "response_format is not supported"] {
+        let body = json!({"error": {"message": complaint}});
+        Mock::given(method("POST"))
+            .respond_with(ResponseTemplate::new(400).set_body_json(body))
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+    }
+    Mock::given(method("POST"))
+        .respond_with(answer("Sure: {\"image\": \"nginx:1.27\"}"))
+        .mount(&server)
+        .await;
+    let project = Project::new(&server.uri());
+    project.one(service("web")).await.unwrap();
+    let bodies = bodies(&server).await;
+    assert_eq!(bodies.len(), 3);
+    assert!(bodies[2].get("stream_options").is_none() && bodies[2].get("response_format").is_none());
+    assert!(!bodies[0]["messages"][1]["content"].as_str().unwrap().contains("<schema>"));
+    assert!(bodies[2]["messages"][1]["content"].as_str().unwrap().contains("<schema>"));
+    assert_eq!(project.recorder.count("generate_retry"), 0);
+}
+
+#[tokio::test]
+async fn one_failure_does_not_lose_the_others() {
+    let server = MockServer::start().await;
+    Mock::given(wiremock::matchers::body_string_contains("bad"))
+        .respond_with(ResponseTemplate::new(400).set_body_string("no"))
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST")).respond_with(answer("hello")).mount(&server).await;
+    let project = Project::new(&server.uri());
+    let requests = || ["a", "bad1", "b", "bad2", "c"].map(file).to_vec();
+    let generation = project.generate(requests()).await.unwrap();
+    assert_eq!((generation.artifacts.len(), generation.errors.len(), generation.outcomes.len()), (3, 2, 5));
+    let error = generation.error().unwrap().to_string();
+    assert!(error.starts_with("2 of 5 artifacts could not be generated.\nFileResource 'bad1': "), "{error}");
+    assert_eq!(project.lock().entries().count(), 3);
+    assert_eq!(prepare(requests(), &project.lock()).unwrap().missing.len(), 2);
+}
+
+#[tokio::test]
+async fn a_failure_that_concerns_all_stops_all() {
+    let server = MockServer::start().await;
+    let rejected = json!({"error": {"code": 401, "message": "No such user: sk-hidden"}});
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(401).set_body_json(rejected))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let mut project = Project::new(&server.uri());
+    project.settings.concurrency = 1;
+    let generation = project.generate(["a", "b", "c"].map(file).to_vec()).await.unwrap();
+    assert_eq!((generation.errors.len(), generation.outcomes.len()), (1, 3));
+    let error = generation.error().unwrap();
+    assert!(matches!(error, Error::Model { kind: ModelErrorKind::Authentication, .. }));
+    assert!(error.to_string().starts_with("3 of 3 artifacts"), "{error}");
+    assert!(!error.to_string().contains("sk-hidden"), "{error}");
+}
+
+#[tokio::test]
+async fn cancelling_keeps_what_is_finished() {
+    let server = MockServer::start().await;
+    Mock::given(wiremock::matchers::body_string_contains("slow"))
+        .respond_with(answer("late").set_delay(Duration::from_secs(30)))
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST")).respond_with(answer("hello")).mount(&server).await;
+    let project = Project::new(&server.uri());
+    let begin = Instant::now();
+    let cancel = async {
+        while project.recorder.count("generate_end") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        project.cancel.cancel();
+    };
+    let (result, ()) = tokio::join!(project.generate(["slow", "fast"].map(file).to_vec()), cancel);
+    assert!(matches!(result, Err(Error::Interrupted)));
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(project.lock().get(&file("fast").address).is_some());
+}
+
+#[test]
+fn the_stage_can_be_run_on_any_thread() {
+    fn is_send<T: Send>(_: T) {}
+    let project = Project::new("http://127.0.0.1:9");
+    is_send(project.generate(vec![]));
+}
+
+#[test]
+fn a_fingerprint_is_made_from_the_question_alone() {
+    let with = |fields: Value| {
+        let mut request = file("a");
+        request.fields = fields.as_object().unwrap().clone();
+        fingerprint(&request)
+    };
+    assert_eq!(with(json!({"a": 1, "b": 2})), with(json!({"b": 2, "a": 1})));
+    assert_ne!(with(json!({"a": 1})), with(json!({"a": 2})));
+    assert_eq!(with(json!({"password": "x"})), with(json!({"password": "y"})));
+    assert_ne!(fingerprint(&file("a")), fingerprint(&service("a")));
+
+    let with = |text: &str, description: &str, connected| {
+        let mut request = file("a");
+        request.context = vec![ContextFile { path: "a.yaml".into(), text: text.into() }];
+        let (kind, name) = ("FileResource".into(), "b".into());
+        request.project =
+            vec![ProjectResource { kind, name, description: Some(description.into()), connected }];
+        fingerprint(&request)
+    };
+    let one = with("a: 1", "x", false);
+    assert_eq!(one, with("a: 1", "y", false));
+    assert_ne!(one, with("a: 2", "x", false));
+    assert_ne!(with("a: 1", "x", true), with("a: 1", "y", true));
+    assert_eq!(with("password: x", "", false), with("password: y", "", false));
+}

@@ -1,0 +1,187 @@
+//! What is sent: the question, and what has been said about it since.
+
+use serde_json::{Map, Value, json};
+
+use super::endpoint::Endpoint;
+use super::format::Syntax;
+use super::prompt::{self, Prompt};
+use super::{Ask, images, schema};
+use crate::resource::ArtifactSize;
+
+/// The parameters that bound the length of an answer.
+const LENGTHS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+/// What joins two halves of an answer is looked for in so many bytes.
+const OVERLAP: usize = 400;
+
+/// What parts of a request the server is known not to take.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Without {
+    /// It takes no schema: that goes into the question.
+    pub response_format: bool,
+    /// It counts no tokens in a stream.
+    pub stream_options: bool,
+}
+
+/// What has been said since the question.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Talk {
+    /// What the server is known not to take.
+    pub without: Without,
+    /// How much more room than at first an answer gets.
+    pub room: u64,
+    turns: Vec<(&'static str, String)>,
+    /// What is said below the question.
+    note: String,
+}
+
+impl Talk {
+    /// Whether anything has been said since the question.
+    pub fn is_begun(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
+    /// Begins anew: with the question, and the complaint about an earlier answer below it. For
+    /// models that are too small for a talk, which take one up in earnest.
+    pub fn begin_anew(&mut self, complaint: &str) {
+        self.turns.clear();
+        self.note = format!("\n\nAn earlier answer could not be used: {complaint}. Avoid that.");
+    }
+
+    /// Gives an answer back with the complaint about it. What was said before is left out: it is
+    /// the last answer that has to be mended.
+    pub fn complain(&mut self, answer: &str, complaint: &str) {
+        let request = format!(
+            "Your answer cannot be used: {complaint}.\nGive the whole corrected answer, and nothing else."
+        );
+        self.turns = vec![("assistant", answer.to_owned()), ("user", request)];
+    }
+
+    /// Asks for the rest of an answer that was cut off.
+    pub fn go_on(&mut self, answer: &str) {
+        let request = "Your answer was cut off. Go on exactly where it stopped, in the middle of the word if need be: \
+                       repeat nothing, and say nothing else.";
+        self.turns = vec![("assistant", answer.to_owned()), ("user", request.to_owned())];
+    }
+}
+
+/// The body of the request.
+pub(super) fn body(endpoint: &Endpoint, ask: &Ask, prompt: &Prompt, talk: &Talk) -> Value {
+    let mut body: Map<String, Value> = endpoint.parameters.clone();
+    if !has_length(endpoint) && endpoint.local {
+        // Left to itself, a small model may go on until its context is full.
+        body.insert(LENGTHS[0].into(), (2 * answer_tokens(ask)).into());
+    }
+    for name in LENGTHS {
+        if let Some(length) = body.get(name).and_then(Value::as_u64) {
+            body.insert(name.into(), (length << talk.room).into());
+        }
+    }
+    body.insert("model".into(), endpoint.model.clone().into());
+    if endpoint.is_openrouter() && !endpoint.fallbacks.is_empty() {
+        body.insert("models".into(), endpoint.models().collect());
+    }
+    let brief = (endpoint.brief && ask.request.context.is_empty()).then(|| Prompt::brief(&ask.request));
+    let prompt = brief.as_ref().unwrap_or(prompt);
+    let mut messages = vec![
+        json!({"role": "system", "content": prompt.system}),
+        json!({"role": "user", "content": format!("{}{}", prompt.user, talk.note)}),
+    ];
+    messages.extend(talk.turns.iter().map(|(role, content)| json!({"role": role, "content": content})));
+    body.insert("messages".into(), messages.into());
+    body.insert("stream".into(), true.into());
+    if !talk.without.stream_options {
+        body.insert("stream_options".into(), json!({"include_usage": true}));
+    }
+    let is_json =
+        ask.request.template == "file" && prompt::format_of(&ask.request).syntax == Some(Syntax::Json);
+    if endpoint.local && is_json && ask.request.schema.is_none() && !talk.without.response_format {
+        // The local server holds the model to the grammar, which a small one would not keep to.
+        body.insert("response_format".into(), json!({"type": "json_object"}));
+    }
+    if let Some(schema) = ask.request.schema.as_ref().filter(|_| !talk.without.response_format) {
+        let mut schema = schema::strict(schema);
+        if endpoint.local {
+            schema = images::restrict(&ask.request, &schema);
+        }
+        let format = json!({"name": "artifact", "strict": true, "schema": schema});
+        body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": format}));
+        if endpoint.is_openrouter() {
+            // Without this, a provider that does not know schemas may be chosen, and ignores it.
+            body.insert("provider".into(), json!({"require_parameters": true}));
+        }
+    }
+    body.into()
+}
+
+/// How often an answer that was cut off may get twice the room; nothing where its length is not
+/// ours to set.
+pub(super) fn more_room(endpoint: &Endpoint) -> Option<u64> {
+    match (endpoint.local, has_length(endpoint)) {
+        // What a small model cannot say in twice the room it will not say in more.
+        (true, _) => Some(1),
+        (false, true) => Some(2),
+        (false, false) => None,
+    }
+}
+
+fn has_length(endpoint: &Endpoint) -> bool {
+    LENGTHS.iter().any(|name| endpoint.parameters.get(*name).is_some_and(Value::is_u64))
+}
+
+/// How many tokens a request and its answer may need, roughly: four letters make one.
+pub(super) fn expected_tokens(ask: &Ask, body: &Value) -> u64 {
+    let answer = answer_tokens(ask);
+    let longest = LENGTHS.iter().filter_map(|name| body.get(*name)?.as_u64()).min();
+    question_tokens(body) + longest.map_or(answer, |longest| longest.min(answer))
+}
+
+/// How many tokens an answer of the size that is asked for has, roughly and at most.
+fn answer_tokens(ask: &Ask) -> u64 {
+    match (&ask.request.schema, ask.request.size) {
+        (Some(_), _) => 200,
+        (None, ArtifactSize::Small) => 700,
+        (None, ArtifactSize::Medium) => 2700,
+        (None, ArtifactSize::Large) => 5000,
+    }
+}
+
+/// How many tokens a question has, roughly.
+pub(super) fn question_tokens(body: &Value) -> u64 {
+    let messages = body.get("messages").and_then(Value::as_array);
+    let contents = messages.into_iter().flatten().filter_map(|message| message.get("content")?.as_str());
+    tokens(contents.map(str::len).sum())
+}
+
+/// How many tokens a text of this length has, roughly.
+pub(super) fn tokens(length: usize) -> u64 {
+    u64::try_from(length.div_ceil(4)).unwrap_or(u64::MAX)
+}
+
+/// Puts the rest of an answer behind its first part, without what it repeats.
+pub(super) fn join(first: &str, rest: &str) -> String {
+    let start: String = first.trim_start().chars().take(40).collect();
+    // It began anew in spite of what was asked.
+    if start.len() >= 20 && rest.trim_start().starts_with(&start) {
+        return rest.to_owned();
+    }
+    let ends = rest.char_indices().map(|(index, c)| index + c.len_utf8());
+    // A few letters may come twice by chance: only what is longer was repeated.
+    let repeated = ends.take_while(|end| *end <= OVERLAP).filter(|end| *end >= 12);
+    let overlap = repeated.filter(|end| first.ends_with(&rest[..*end])).last().unwrap_or(0);
+    format!("{first}{}", &rest[overlap..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_two_halves() {
+        assert_eq!(join("the qui", "ck fox"), "the quick fox");
+        assert_eq!(join("and so the quick brown", "the quick brown fox"), "and so the quick brown fox");
+        assert_eq!(join("a a", "a b"), "a aa b");
+        let text = "The whole text from its beginning on, ";
+        assert_eq!(join(text, &format!("{text}and its end")), format!("{text}and its end"));
+        assert_eq!(join("grün", "lich"), "grünlich");
+    }
+}

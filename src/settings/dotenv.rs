@@ -1,0 +1,40 @@
+//! `.env` files, read without touching this process's environment.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// The values of a `.env` file; none where there is no such file.
+pub(super) fn read(path: &Path) -> Result<HashMap<String, String>> {
+    let bad = |what: &str| Error::Settings(format!("{} {what}", path.display()));
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        // A folder called .env is a virtual environment, as some people name theirs.
+        Err(_) if path.is_dir() => return Ok(HashMap::new()),
+        Err(error) => return Err(bad(&format!("cannot be read: {error}"))),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| bad("cannot be read: it is not UTF-8 text"))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let mut values = HashMap::new();
+    for item in dotenvy::from_read_iter(text.as_bytes()) {
+        match item {
+            // The first of two lines wins, as with dotenvy itself.
+            Ok((name, value)) => {
+                values.entry(name).or_insert(value);
+            }
+            Err(dotenvy::Error::LineParse(broken, _)) => {
+                // The line can hold a secret, so its number is told and not its text.
+                let start = broken.lines().next().unwrap_or_default();
+                let number = text.lines().position(|line| line.contains(start)).map_or(0, |index| index + 1);
+                return Err(bad(&format!(
+                    "cannot be read: line {number} is not of the form NAME=value. Put quotes around a value \
+                     with blanks in it."
+                )));
+            }
+            Err(_) => return Err(bad("cannot be read")),
+        }
+    }
+    Ok(values)
+}

@@ -1,0 +1,259 @@
+//! What the user can set. The command line or an argument wins over the environment, which wins
+//! over `.env` beside main.py, then over `.env` in the working folder, then over the default.
+
+mod dotenv;
+mod model;
+mod number;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::Url;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::generate::Policy;
+pub use model::Model;
+
+/// The model where nobody asks for another.
+pub const DEFAULT_MODEL: &str = "openai/gpt-oss-20b:free";
+/// The model server where nobody asks for another.
+pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
+/// Where compiled files go where nobody asks for another folder, below the folder of main.py.
+pub const DEFAULT_OUTPUT_DIR: &str = ".clockwork/pyinfra";
+/// How many requests run at once where nobody asks for another number.
+pub const DEFAULT_CONCURRENCY: usize = 8;
+/// How often an answer goes back to the model where nobody asks for another number.
+pub const DEFAULT_MAX_REPAIRS: u32 = 2;
+
+/// A text that no message, log or debug output shows.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, to be sent and nothing else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// What the command line or an argument sets; an absent or empty value leaves the choice to the
+/// environment.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Overrides {
+    /// The model.
+    pub model: Option<String>,
+    /// The key for the model server.
+    pub api_key: Option<Secret>,
+    /// The address of the model server.
+    pub base_url: Option<String>,
+    /// How many requests run at once.
+    pub concurrency: Option<usize>,
+    /// Where compiled files go.
+    pub output_dir: Option<PathBuf>,
+    /// How often an answer that cannot be used goes back to the model.
+    pub max_repairs: Option<u32>,
+    /// How many tokens a run may use.
+    pub max_tokens_total: Option<u64>,
+    /// What a run may cost, in US dollars.
+    pub max_cost: Option<f64>,
+    /// Whether a model may choose images that are not Docker's official ones.
+    pub allow_unverified_images: Option<bool>,
+}
+
+/// How much is told on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LogLevel {
+    /// Failures alone.
+    Error,
+    /// What the user should know of.
+    #[default]
+    Warning,
+    /// What is being done.
+    Info,
+    /// All of it.
+    Debug,
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "ERROR",
+            Self::Warning => "WARNING",
+            Self::Info => "INFO",
+            Self::Debug => "DEBUG",
+        })
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "error" | "critical" | "fatal" => Ok(Self::Error),
+            "warning" | "warn" => Ok(Self::Warning),
+            "info" | "notset" => Ok(Self::Info),
+            "debug" | "trace" => Ok(Self::Debug),
+            _ => Err(Error::Settings(format!(
+                "LOG_LEVEL is '{}', which is none of DEBUG, INFO, WARNING and ERROR",
+                text.escape_debug()
+            ))),
+        }
+    }
+}
+
+/// All settings of a run, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The key for the model server; `OPENROUTER_API_KEY`.
+    pub api_key: Option<Secret>,
+    /// Who is asked; `OPENROUTER_MODEL`.
+    pub model: Model,
+    /// The model server, without a slash at its end; `OPENROUTER_BASE_URL`.
+    pub base_url: String,
+    /// How many requests run at once; `CLOCKWORK_CONCURRENCY`.
+    pub concurrency: usize,
+    /// Where compiled files go; `PYINFRA_OUTPUT_DIR`, relative to the folder of main.py.
+    pub output_dir: PathBuf,
+    /// How much is told; `LOG_LEVEL`.
+    pub log_level: LogLevel,
+    /// How long a server is waited for, and how often it is asked; its longest silence is
+    /// `CLOCKWORK_TIMEOUT`, in seconds.
+    pub policy: Policy,
+    /// How often an answer that cannot be used goes back to the model; `CLOCKWORK_MAX_REPAIRS`.
+    pub max_repairs: u32,
+    /// How many tokens a run may use, questions and answers; `CLOCKWORK_MAX_TOKENS_TOTAL`.
+    pub max_tokens_total: Option<u64>,
+    /// What a run may cost, in US dollars; `CLOCKWORK_MAX_COST`.
+    pub max_cost: Option<f64>,
+    /// Whether a model may choose images that are not Docker's official ones;
+    /// `CLOCKWORK_ALLOW_UNVERIFIED_IMAGES`.
+    pub allow_unverified_images: bool,
+}
+
+impl Settings {
+    /// Reads the settings of a project whose main.py is in `folder`.
+    pub fn load(folder: &Path, working_folder: &Path, overrides: &Overrides) -> Result<Self> {
+        Self::load_from(folder, working_folder, overrides, &|name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })
+    }
+
+    fn load_from(
+        folder: &Path,
+        working_folder: &Path,
+        overrides: &Overrides,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let beside = dotenv::read(&folder.join(".env"))?;
+        let working = dotenv::read(&working_folder.join(".env"))?;
+        let get = |name: &str| {
+            let found = [environment(name), beside.get(name).cloned(), working.get(name).cloned()];
+            found.into_iter().flatten().map(|value| value.trim().to_owned()).find(|value| !value.is_empty())
+        };
+        let given = |value: &Option<String>| {
+            value.as_deref().map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
+        };
+
+        let api_key = overrides.api_key.as_ref().map(|key| key.reveal().trim().to_owned());
+        let api_key = api_key.filter(|key| !key.is_empty()).or_else(|| get("OPENROUTER_API_KEY"));
+        if api_key.as_ref().is_some_and(|key| !key.chars().all(|c| c.is_ascii_graphic())) {
+            return Err(Error::Settings(
+                "the API key holds characters that no key has (blanks, line breaks or letters outside ASCII). \
+                 Copy it again."
+                    .to_owned(),
+            ));
+        }
+        let model = given(&overrides.model).or_else(|| get("OPENROUTER_MODEL"));
+        let home = environment("HOME").filter(|home| !home.is_empty());
+        let base_url = given(&overrides.base_url).or_else(|| get("OPENROUTER_BASE_URL"));
+        let output_dir = overrides.output_dir.clone().filter(|path| !path.as_os_str().is_empty());
+        let output_dir = output_dir.or_else(|| get("PYINFRA_OUTPUT_DIR").map(PathBuf::from));
+
+        let mut policy = Policy::default();
+        if let Some(seconds) = get("CLOCKWORK_TIMEOUT") {
+            policy.idle = seconds
+                .parse()
+                .ok()
+                .filter(|seconds: &f64| *seconds >= 0.1 && *seconds <= 86_400.0)
+                .map(Duration::from_secs_f64)
+                .ok_or_else(|| number::bad("CLOCKWORK_TIMEOUT", &seconds, "seconds, such as 60"))?;
+        }
+        let allow = "CLOCKWORK_ALLOW_UNVERIFIED_IMAGES";
+        let allow_unverified_images = match overrides.allow_unverified_images {
+            Some(allowed) => allowed,
+            None => get(allow).map_or(Ok(false), |text| number::switch(allow, &text))?,
+        };
+        Ok(Self {
+            api_key: api_key.map(Secret),
+            model: Model::parse(model.as_deref().unwrap_or(DEFAULT_MODEL), working_folder, home.as_deref())?,
+            base_url: check_base_url(base_url.as_deref().unwrap_or(DEFAULT_BASE_URL))?,
+            concurrency: number::number(&get, overrides.concurrency, &number::CONCURRENCY)?
+                .unwrap_or(DEFAULT_CONCURRENCY),
+            output_dir: folder.join(output_dir.as_deref().unwrap_or(Path::new(DEFAULT_OUTPUT_DIR))),
+            log_level: get("LOG_LEVEL").as_deref().map_or(Ok(LogLevel::default()), str::parse)?,
+            policy,
+            max_repairs: number::number(&get, overrides.max_repairs, &number::MAX_REPAIRS)?
+                .unwrap_or(DEFAULT_MAX_REPAIRS),
+            max_tokens_total: number::number(&get, overrides.max_tokens_total, &number::MAX_TOKENS)?,
+            max_cost: number::number(&get, overrides.max_cost, &number::MAX_COST)?,
+            allow_unverified_images,
+        })
+    }
+}
+
+/// Brings the address of a model server into the one form that the rest of the code expects.
+fn check_base_url(text: &str) -> Result<String> {
+    // Whatever is wrong with it, the address is not shown where it may hold a password.
+    let shown =
+        if text.contains('@') { "the base URL" } else { &format!("the base URL '{}'", text.escape_debug()) };
+    let bad = |reason: &str| {
+        Error::Settings(format!(
+            "{shown} {reason}. It has to be like {DEFAULT_BASE_URL} or http://localhost:8080/v1."
+        ))
+    };
+    let url = Url::parse(text).map_err(|error| bad(&format!("cannot be used: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad("begins with neither http:// nor https://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("holds a user name or a password; a key belongs into OPENROUTER_API_KEY"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("has a '?' or a '#' in it"));
+    }
+    let trimmed = url.as_str().trim_end_matches('/');
+    Ok(trimmed.strip_suffix("/chat/completions").unwrap_or(trimmed).to_owned())
+}
+
+#[cfg(test)]
+mod tests;

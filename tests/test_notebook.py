@@ -1,0 +1,127 @@
+"""A real Jupyter kernel: results as tables, progress in place, and an interrupt that is heard."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.docker import Docker
+    from support.model_server import ModelServer
+
+
+def notebook(folder: Path, *cells: str) -> NotebookClient:
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])  # type: ignore[no-untyped-call]
+    return NotebookClient(book, timeout=120, resources={"metadata": {"path": str(folder)}})
+
+
+def outputs(client: NotebookClient) -> list[list[dict[str, Any]]]:
+    client.execute()
+    return [cell["outputs"] for cell in client.nb.cells]
+
+
+def html(output: list[dict[str, Any]]) -> str:
+    return "".join(str(part.get("data", {}).get("text/html", "")) for part in output)
+
+
+def test_the_main_job_in_cells(tmp_path: Path, docker: Docker, model_server: ModelServer) -> None:
+    name = docker.name("web")
+    setup = f"""
+import clockwork
+from clockwork.resources import DockerServiceResource, FileResource
+core = clockwork.ClockworkCore(base_url={model_server.base_url!r})
+article = FileResource(name="a.md", description="Write about clocks", directory="out")
+web = DockerServiceResource(name={name!r}, description="a page", image={docker.images.one!r})
+"""
+    cells = outputs(
+        notebook(
+            tmp_path,
+            setup,
+            "core.plan([article, web])",
+            "core.apply([article, web])",
+            "core.apply([article, web])",
+            "article = article.model_copy(update={'mode': '600'}); core.apply([article, web])",
+            "core.destroy([article, web])",
+            "await __import__('asyncio').to_thread(core.plan, [article])",
+        )
+    )
+    tables = [html(cell) for cell in cells]
+    assert tables[1].count('<td style="text-align:left">create</td>') == 2
+    assert tables[2].count('<td style="text-align:left">create</td>') == 2
+    assert tables[3].count('<td style="text-align:left">unchanged</td>') == 2
+    assert "change" in tables[4]
+    assert tables[5].count('<td style="text-align:left">remove</td>') == 2
+    assert "create" in tables[6]
+    assert not (tmp_path / "out/a.md").exists()
+    assert docker.container(name) is None
+
+
+def test_progress_shows_while_it_runs(tmp_path: Path) -> None:
+    cells = outputs(
+        notebook(
+            tmp_path,
+            """
+from IPython.display import DisplayHandle
+shown = []
+update = DisplayHandle.update
+def record(self, obj, **kwargs):
+    shown.append(obj.data)
+    return update(self, obj, **kwargs)
+DisplayHandle.update = record
+import clockwork
+from clockwork.resources import FileResource
+result = clockwork.apply([FileResource(name=f"{i}", content="x", directory="out") for i in range(50)])
+print(sum("Write" in html for html in shown) > 0, shown[-1] == "")
+""",
+        )
+    )
+    assert "True True" in "".join(part.get("text", "") for part in cells[0])
+
+
+def test_an_error_in_a_cell_is_a_clear_one(tmp_path: Path) -> None:
+    with pytest.raises(CellExecutionError, match=r"NoResourcesError.*defines no resources"):
+        outputs(notebook(tmp_path, "import clockwork\nclockwork.apply([])"))
+
+
+def test_interrupting_the_kernel_stops_the_deploy(tmp_path: Path) -> None:
+    client = notebook(
+        tmp_path,
+        """
+import clockwork
+from clockwork.resources import Resource
+class Slow(Resource):
+    def to_pyinfra_operations(self, artifacts):
+        return 'server.shell(commands=["echo $PPID > started; sleep 60"])'
+try:
+    clockwork.apply([Slow(name="slow")])
+except KeyboardInterrupt:
+    print("interrupted")
+""",
+    )
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 60
+        started = tmp_path / "started"
+        while not (started.exists() and started.read_text().strip()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        # The shell's parent is the kernel, which a notebook's stop button sends this signal.
+        os.kill(int(started.read_text()), signal.SIGINT)
+
+    with client.setup_kernel():
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        began = time.monotonic()
+        client.execute_cell(client.nb.cells[0], 0)
+        thread.join()
+    assert time.monotonic() - began < 40
+    assert "interrupted" in "".join(output.get("text", "") for output in client.nb.cells[0]["outputs"])
