@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::json;
 
-use crate::pipeline::Invocation;
+use crate::invocation::Invocation;
 use crate::{errors, local_model, pipeline, stdio};
 
 const DONE: u8 = 0;

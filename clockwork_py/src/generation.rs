@@ -12,8 +12,8 @@ use pyo3::prelude::*;
 use pythonize::pythonize;
 use tokio_util::sync::CancellationToken;
 
+use crate::invocation::Invocation;
 use crate::load::Project;
-use crate::pipeline::Invocation;
 use crate::wait::{runtime, wait};
 use crate::{errors, local_model, resource, user_code};
 

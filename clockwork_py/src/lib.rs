@@ -5,6 +5,7 @@ mod cli;
 mod deploy;
 mod errors;
 mod generation;
+mod invocation;
 mod load;
 mod local_model;
 mod pipeline;
@@ -37,7 +38,8 @@ mod _core {
     #[pymodule_export]
     use crate::seam::{Cancel, preload, run_script};
 
-    use crate::pipeline::{self, Invocation};
+    use crate::invocation::Invocation;
+    use crate::pipeline;
     use crate::progress::observer;
     use crate::{cli, errors};
 

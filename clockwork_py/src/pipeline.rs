@@ -6,37 +6,16 @@ use std::time::Instant;
 
 use clockwork_core::cli::Verb;
 use clockwork_core::compile::{self, Deployment, Phase, Script};
-use clockwork_core::event::Observer;
-use clockwork_core::generate::Regenerate;
 use clockwork_core::outcome::{DeployOutcome, Failure, Report};
 use clockwork_core::resource::{Address, Artifact};
-use clockwork_core::settings::{Overrides, Settings};
+use clockwork_core::settings::Settings;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pythonize::pythonize;
 
+use crate::invocation::Invocation;
 use crate::load::Project;
 use crate::{deploy, errors, generation, load, resource, traceback, user_code};
-
-/// What is asked of the pipeline.
-pub struct Invocation<'py> {
-    /// What to do.
-    pub verb: Verb,
-    /// A path, or a list of resources.
-    pub source: Bound<'py, PyAny>,
-    /// Whether to only look.
-    pub dry_run: bool,
-    /// The settings that the caller gives.
-    pub overrides: Overrides,
-    /// What to ask for anew although the lock has it.
-    pub regenerate: Regenerate,
-    /// Whether to fail where the lock lacks something, instead of asking.
-    pub locked: bool,
-    /// A `PyInfraCompiler` that writes the inventory.
-    pub compiler: Option<Bound<'py, PyAny>>,
-    /// Who wants to know what happens.
-    pub observer: Arc<dyn Observer>,
-}
 
 /// Runs the pipeline as far as the verb says.
 ///

@@ -9,11 +9,11 @@ use super::budget::{Budget, Spent};
 use super::client::Client;
 use super::inquiry::Inquiry;
 use super::lock::Entry;
-use super::retry::Policy;
 use super::saved::Saved;
 use super::{Ask, check};
 use crate::error::{Error, ModelErrorKind, Result};
 use crate::event::{Event, Observer};
+use crate::settings::Policy;
 
 /// All that the questions of one run have in common.
 pub(super) struct Context<'a> {

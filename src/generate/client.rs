@@ -12,10 +12,11 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::Answer;
 use super::endpoint::Endpoint;
 use super::fault::{Fault, Next};
-use super::retry::{Policy, RATE_LIMIT_RESET, rate_limit_reset, retry_after};
+use super::retry::{RATE_LIMIT_RESET, rate_limit_reset, retry_after};
 use super::stream::EventStream;
 use crate::VERSION;
 use crate::error::ModelErrorKind;
+use crate::settings::Policy;
 
 /// How long the counts of tokens are waited for once the text is whole.
 const AFTERTHOUGHT: Duration = Duration::from_secs(5);

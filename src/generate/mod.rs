@@ -37,13 +37,12 @@ pub use generation::{Generation, Totals};
 pub use lock::Lock;
 pub use prepare::{Ask, Pinned, Prepared, Regenerate, prepare, prepare_again};
 pub use prompt::Prompt;
-pub use retry::Policy;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::outcome::ArtifactOutcome;
 use crate::resource::{Address, Artifact};
-use crate::settings::Settings;
+use crate::settings::{Policy, Settings};
 use ask::Context;
 use budget::Budget;
 use client::Client;

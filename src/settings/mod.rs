@@ -4,6 +4,7 @@
 mod dotenv;
 mod model;
 mod number;
+mod policy;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,8 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::generate::Policy;
 pub use model::Model;
+pub use policy::Policy;
 
 /// The model where nobody asks for another.
 pub const DEFAULT_MODEL: &str = "openai/gpt-oss-20b:free";

@@ -9,8 +9,9 @@ use wiremock::{MockServer, ResponseTemplate};
 
 use crate::error::Result;
 use crate::event::{Event, Observer};
-use crate::generate::{Endpoint, Generation, Lock, Policy, generate, lock, prepare};
+use crate::generate::{Endpoint, Generation, Lock, generate, lock, prepare};
 use crate::resource::{Address, Artifact, ArtifactSize, Request};
+use crate::settings::Policy;
 use crate::settings::{Overrides, Settings};
 
 /// Keeps what happened.
