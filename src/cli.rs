@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::graph::GraphFormat;
+
 /// Infrastructure as Python: declare it, let a model fill in the rest, deploy it with pyinfra.
 #[derive(Debug, Parser)]
 #[command(name = "clockwork", bin_name = "clockwork", version, disable_help_subcommand = true)]
@@ -83,6 +85,15 @@ pub enum Command {
     },
     /// Take the resources down again
     Destroy(Run),
+    /// Draw which resource needs which
+    Graph {
+        /// A main.py, or the folder that holds it
+        #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
+        path: String,
+        /// How to write it
+        #[arg(long, value_enum, default_value_t)]
+        format: GraphFormat,
+    },
     /// Print the version
     Version,
     /// Look after the local model, which needs no key

@@ -67,6 +67,9 @@ pub enum Error {
         /// The resources that it has an answer to an older question for.
         stale: Vec<Address>,
     },
+    /// Resources need one another, in a round that ends where it began.
+    #[error("there is no order in which to deploy these: {}. Take one of the dependencies away.", .0.join(" → "))]
+    Cycle(Vec<String>),
     /// The user interrupted the run.
     #[error("interrupted")]
     Interrupted,

@@ -8,6 +8,7 @@ pub mod compile;
 pub mod error;
 pub mod event;
 pub mod generate;
+pub mod graph;
 pub mod outcome;
 pub mod report;
 pub mod resource;

@@ -71,7 +71,7 @@ pub struct ContextFile {
 }
 
 /// What one resource may know of another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectResource {
     /// The name of its class.
     pub kind: String,
@@ -83,6 +83,9 @@ pub struct ProjectResource {
     /// Whether the resource that asks is connected to it, and not merely in the same project.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub connected: bool,
+    /// The fields that the user set, of one that it is connected to.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
 }
 
 impl Artifact {

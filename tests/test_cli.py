@@ -97,6 +97,19 @@ def test_wrong_usage_exits_with_2_and_says_what_is_right(project: Project, argum
     assert not done.stdout
 
 
+def test_a_graph_of_what_needs_what(project: Project) -> None:
+    project.write(HELLO + 'b = FileResource(name="b", content="x", depends_on=[hello])\n')
+    assert project.run("graph").stdout == (
+        'flowchart LR\n    n0["FileResource a.txt"]\n    n1["FileResource b"]\n    n0 --> n1\n'
+    )
+    assert "n0 -> n1" in project.run("graph", "--format", "dot").stdout
+    assert project.json("graph") == {
+        "resources": [{"kind": "FileResource", "name": "a.txt"}, {"kind": "FileResource", "name": "b"}],
+        "needs": [[], [0]],
+    }
+    assert project.run("graph", "elsewhere").returncode == 1
+
+
 def test_a_path_may_be_a_file_or_a_folder(project: Project) -> None:
     project.write(HELLO, "site/main.py")
     project.write(HELLO.replace("a.txt", "b.txt"), "site/other.py")

@@ -59,6 +59,35 @@ x = FileResource(name="4", content="x")
     assert compiled(tmp_path, main) == ["2", "3", "4"]
 
 
+def test_what_is_needed_comes_first(tmp_path: Path) -> None:
+    main = """
+def file(name, **fields):
+    return FileResource(name=name, content="x", **fields)
+top = file("top", depends_on=[file("unnamed")])
+other = file("other")
+base = file("base")
+top.connect(base)
+middle = file("middle", depends_on=[base])
+top.depends_on.append(middle)
+"""
+    assert compiled(tmp_path, main) == ["unnamed", "base", "middle", "top", "other"]
+    destroy = (tmp_path / ".clockwork/pyinfra/destroy.py").read_text()
+    names = [line.split("'")[1] for line in destroy.splitlines() if line.startswith("# FileResource '")]
+    assert names == ["other", "top", "middle", "base", "unnamed"]
+
+
+def test_a_cycle_names_the_way_round(tmp_path: Path) -> None:
+    main = """
+a = FileResource(name="a", content="x")
+b = FileResource(name="b", content="x", depends_on=[a])
+c = FileResource(name="c", content="x", depends_on=[b])
+a.connect(c)
+"""
+    error = failure(tmp_path, main)
+    assert isinstance(error, exceptions.DependencyCycleError)
+    assert "FileResource 'a' → FileResource 'c' → FileResource 'b' → FileResource 'a'" in str(error)
+
+
 def test_runs_as_a_module_beside_its_own(tmp_path: Path) -> None:
     (tmp_path / "helpers.py").write_text("WORD = 'first'\n")
     main = """

@@ -41,6 +41,15 @@ def test_is_a_pydantic_model_in_every_respect(resource: Resource) -> None:
     assert type(resource).model_json_schema()["properties"]["name"]["type"] == "string"
 
 
+def test_dependencies_are_the_very_same_objects_and_no_part_of_a_dump() -> None:
+    base = file()
+    top = file(name="top", depends_on=[base])
+    top.connect(base)
+    assert [id(need) for need in top.depends_on] == [id(base)]
+    assert "depends_on" not in top.model_dump() | top._given_fields()
+    assert "depends_on" not in repr(top)
+
+
 def test_asks_the_model_only_for_what_is_missing() -> None:
     assert not file().needs_artifact_generation()
     assert FileResource(name="a.md", description="d").needs_artifact_generation()

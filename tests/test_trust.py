@@ -196,6 +196,29 @@ conf = FileResource(name="app.ini", description="Point it at the database", cont
     assert "FileResource 'app.ini' gives the model" in done.stderr
 
 
+def test_what_a_resource_is_connected_to_is_told_in_full(
+    served_project: Project, model_server: ModelServer
+) -> None:
+    main = """
+from clockwork.resources import DockerServiceResource, FileResource
+db = DockerServiceResource(
+    name="db", description="Keeps clocks", image="postgres:17", ports=["5433:5432"], env_vars={"PASSWORD": "hunter2"}
+)
+conf = FileResource(name="app.ini", description="Point it at the database")
+conf.connect(db)
+"""
+    served_project.write(main)
+    model_server.script(*[Reply(text="[db]\nport = 5433\n")] * 2)
+    served_project.run("generate")
+    prompt = model_server.requests[0].prompt
+    assert "5433:5432" in prompt
+    assert "PASSWORD" in prompt
+    assert "hunter2" not in prompt
+    served_project.write(main.replace("5433", "5434"))
+    served_project.run("generate")
+    assert len(model_server.requests) == 2, "another port makes the file stale"
+
+
 def test_show_prompts_prints_just_what_is_sent_and_sends_nothing(
     served_project: Project, model_server: ModelServer
 ) -> None:

@@ -11,6 +11,7 @@ use clap::Parser as _;
 use clockwork_core::cli::{Cli, Command, Display, ModelCommand, Run, Verb, completion};
 use clockwork_core::event::{Observer, Silent};
 use clockwork_core::generate::{Lock, Regenerate, lock};
+use clockwork_core::graph::GraphFormat;
 use clockwork_core::settings::{LogLevel, Overrides, Secret, Settings};
 use clockwork_core::{VERSION, report, scaffold};
 use pyo3::prelude::*;
@@ -18,7 +19,7 @@ use pyo3::types::PyString;
 use serde_json::json;
 
 use crate::invocation::Invocation;
-use crate::{errors, local_model, pipeline, stdio};
+use crate::{errors, load, local_model, pipeline, stdio};
 
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
@@ -41,6 +42,7 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
             Ok(say(display, &format!("clockwork {VERSION}\n"), || json!({ "version": VERSION })))
         }
         Command::Completion { shell } => Ok(say(display, &completion(shell), || json!(completion(shell)))),
+        Command::Graph { path, format } => graph(py, display, &path, format),
         Command::Init { folder } => Ok(edge(init(display, &folder))),
         Command::Model(ModelCommand::Pull) => pull(py, display),
         Command::Apply(run) => execute(py, display, Verb::Apply, run, false),
@@ -184,6 +186,21 @@ fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
         Ok(report) => Ok(say(display, &report::prompts(&report), || json!(null))),
         Err(error) => failed(py, display, "generate", &error),
     }
+}
+
+/// Prints which resource needs which.
+fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> PyResult<u8> {
+    let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
+    let source = PyString::new(py, path).into_any();
+    let graph = match load::load(&source).and_then(|project| load::graph(py, &project.resources)) {
+        Ok(graph) => graph,
+        Err(error) => return failed(py, Display { json: false, ..display }, "graph", &error),
+    };
+    stdio::flush(py)?;
+    let Some(stdout) = stdout else { return Ok(say(display, &graph.write(format), || json!(null))) };
+    let document = json!({ "resources": graph.nodes, "needs": graph.needs });
+    stdout.write(py, &format!("{document:#}\n"))?;
+    Ok(DONE)
 }
 
 /// Prints what the lock holds for a resource.

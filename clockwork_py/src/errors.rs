@@ -30,6 +30,7 @@ pub fn class(error: &Error) -> &'static str {
         Error::Compile { .. } => "CompileError",
         Error::Write { .. } => "WriteError",
         Error::Model { kind, .. } => kind.class(),
+        Error::Cycle(_) => "DependencyCycleError",
         Error::Lock { .. } => "LockError",
         Error::Locked { .. } => "LockedError",
         _ => "ClockworkError",

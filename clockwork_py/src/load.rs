@@ -1,10 +1,11 @@
 //! Runs main.py and collects the resources that it defines.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
+use clockwork_core::graph::Graph;
 use pyo3::exceptions::PySyntaxError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyModule, PySet, PyTuple};
@@ -137,6 +138,8 @@ impl Collector {
         }
         if is_resource {
             self.found.push(value.clone().unbind());
+            // What is needed is deployed too, whether or not it has a name of its own.
+            self.collect(&value.getattr("depends_on")?)?;
         } else if let Some(dict) = dict {
             for value in dict.values() {
                 self.collect(&value)?;
@@ -177,7 +180,28 @@ fn finish(py: Python<'_>, collector: Collector, folder: &Path, shown: &str) -> P
         addresses.insert(address);
         resource::set_folder(resource, folder)?;
     }
+    let graph = graph(py, &resources)?;
+    let order = graph.order().map_err(|error| errors::map(py, &error))?;
+    let resources = order.iter().map(|&place| resources[place].clone_ref(py)).collect();
     Ok(Project { folder: folder.to_path_buf(), is_main: shown == "main.py", resources })
+}
+
+/// Which resource needs which. All that is needed is among the resources.
+pub fn graph(py: Python<'_>, resources: &[Py<PyAny>]) -> PyResult<Graph> {
+    let places: HashMap<usize, usize> =
+        resources.iter().enumerate().map(|(place, resource)| (resource.as_ptr() as usize, place)).collect();
+    let mut graph = Graph::default();
+    for resource in resources {
+        let resource = resource.bind(py);
+        graph.nodes.push(resource::address(resource)?);
+        let mut needs = Vec::new();
+        for need in resource.getattr("depends_on")?.try_iter()? {
+            let place = places.get(&(need?.as_ptr() as usize)).copied();
+            needs.extend(place.filter(|place| !needs.contains(place)));
+        }
+        graph.needs.push(needs);
+    }
+    Ok(graph)
 }
 
 /// Turns what main.py raised into an error in the user's terms.

@@ -166,7 +166,11 @@ pub fn request(
     let model = call("answer_model")?;
     let schema =
         if model.is_none() { None } else { Some(depythonize(&model.call_method0("model_json_schema")?)?) };
+    let connected = connected(resource)?;
     let others = project.iter().filter(|other| other.kind != address.kind || other.name != address.name);
+    let others = others.map(|other| {
+        connected.iter().find(|c| c.kind == other.kind && c.name == other.name).unwrap_or(other).clone()
+    });
     Ok(Some(Request {
         template: template.unwrap_or_else(|| "resource".to_owned()),
         description: resource.getattr("description")?.extract()?,
@@ -174,7 +178,7 @@ pub fn request(
         fields: depythonize(&resource.call_method0("_given_fields")?)?,
         schema,
         context: context(resource, &address)?,
-        project: others.cloned().collect(),
+        project: others.collect(),
         address,
     }))
 }
@@ -183,7 +187,20 @@ pub fn request(
 pub fn in_project(resource: &Bound<'_, PyAny>) -> PyResult<ProjectResource> {
     let Address { kind, name } = address(resource)?;
     let description: Option<String> = resource.getattr("description")?.extract()?;
-    Ok(ProjectResource { kind, name, description, connected: false })
+    Ok(ProjectResource { kind, name, description, connected: false, fields: Map::new() })
+}
+
+/// What a resource gets to know of those that it is connected to.
+fn connected(resource: &Bound<'_, PyAny>) -> PyResult<Vec<ProjectResource>> {
+    let others = resource.getattr("_origin")?.getattr("connected")?;
+    others
+        .try_iter()?
+        .map(|other| {
+            let other = other?;
+            let fields = depythonize(&other.call_method0("_given_fields")?)?;
+            Ok(ProjectResource { connected: true, fields, ..in_project(&other)? })
+        })
+        .collect()
 }
 
 /// Reads the files that the user gives the model to read.

@@ -19,6 +19,7 @@ __all__ = [
     "ClockworkError",
     "CompileError",
     "CreditsError",
+    "DependencyCycleError",
     "DeployError",
     "DuplicateResourceError",
     "GenerationError",
@@ -85,6 +86,10 @@ class DuplicateResourceError(LoadError, ValueError):
 
 class InvalidResourceError(LoadError, ValueError):
     """A resource has a field that does not validate."""
+
+
+class DependencyCycleError(LoadError, ValueError):
+    """Resources depend on one another, so that none can be the first."""
 
 
 class GenerationError(ClockworkError):

@@ -158,7 +158,7 @@ pub(super) fn fingerprint(request: &Request) -> String {
         // Of the other resources only those that it is connected to. All of them are shown, so that
         // it can refer to them, but if a new one, or a better word in another's description, made
         // everything stale, nothing would stay pinned for long.
-        "connected": request.project.iter().filter(|other| other.connected).collect::<Vec<_>>(),
+        "connected": prompt::others(request).into_iter().filter(|other| other.connected).collect::<Vec<_>>(),
     });
     question.sort_all_objects();
     hex_digest(question.to_string().as_bytes())

@@ -124,13 +124,14 @@ pub fn shown_context(request: &Request) -> Vec<ContextFile> {
 }
 
 /// The project's resources but the one that asks.
-fn others(request: &Request) -> Vec<ProjectResource> {
+pub(super) fn others(request: &Request) -> Vec<ProjectResource> {
     let others = request
         .project
         .iter()
         .filter(|other| (&other.kind, &other.name) != (&request.address.kind, &request.address.name));
     let shown = others.map(|other| ProjectResource {
         description: other.description.as_deref().map(redact::text::evident),
+        fields: redact::fields(&other.fields),
         ..other.clone()
     });
     shown.collect()

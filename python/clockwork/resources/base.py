@@ -21,6 +21,7 @@ class Origin:
 
     order: int = field(default_factory=lambda: next(_definitions), compare=False)
     folder: Path | None = field(default=None, compare=False)
+    connected: list[Resource] = field(default_factory=list, compare=False)
 
 
 class ArtifactSize(str, Enum):
@@ -45,6 +46,7 @@ class Resource(BaseModel, _core.Resource):
         name: What it is called; no two resources of one kind may have the same name.
         description: What it is for, in words that the model reads.
         context: Files that the model reads too, below the folder of main.py. Secrets in them are left out.
+        depends_on: What has to be there before it, and is taken down after it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -60,8 +62,21 @@ class Resource(BaseModel, _core.Resource):
     name: str = Field(min_length=1)
     description: str | None = None
     context: list[str] = []
+    depends_on: list[Resource] = Field(default=[], exclude=True, repr=False)
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    def connect(self, *others: Resource) -> None:
+        """Says that this resource uses others: it depends on them, and the model learns what they are.
+
+        A configuration that the model writes can then hold the right names and ports.
+
+        Args:
+            *others: The resources that it uses.
+        """
+        known = {id(other) for other in self.depends_on}
+        self.depends_on = [*self.depends_on, *(other for other in others if id(other) not in known)]
+        self._origin.connected.extend(others)
 
     def answer_model(self) -> type[BaseModel] | None:
         """The shape of the model's answer for this very resource; `artifact_model` unless overridden."""
@@ -97,7 +112,7 @@ class Resource(BaseModel, _core.Resource):
 
         The core takes the values of secrets and of environments out before it words the prompt.
         """
-        chosen = self.model_fields_set - {"name", "description", "size", "content", "context"}
+        chosen = self.model_fields_set - {"name", "description", "size", "content", "context", "depends_on"}
         return self.model_dump(mode="json", include=chosen)
 
     def _plain_fields(self) -> dict[str, Any]:

@@ -203,8 +203,13 @@ fn a_fingerprint_is_made_from_the_question_alone() {
         let mut request = file("a");
         request.context = vec![ContextFile { path: "a.yaml".into(), text: text.into() }];
         let (kind, name) = ("FileResource".into(), "b".into());
-        request.project =
-            vec![ProjectResource { kind, name, description: Some(description.into()), connected }];
+        request.project = vec![ProjectResource {
+            kind,
+            name,
+            description: Some(description.into()),
+            connected,
+            ..ProjectResource::default()
+        }];
         fingerprint(&request)
     };
     let one = with("a: 1", "x", false);

@@ -1,0 +1,187 @@
+//! Which resource needs which: their order, and a picture of it.
+
+use crate::error::{Error, Result};
+use crate::resource::Address;
+
+/// The resources of a project, in order of definition, and for each the places of those it needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Graph {
+    /// The resources.
+    pub nodes: Vec<Address>,
+    /// For each, the places in `nodes` of what it needs.
+    pub needs: Vec<Vec<usize>>,
+}
+
+/// How a graph is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum GraphFormat {
+    /// Mermaid, which Markdown viewers draw
+    #[default]
+    Mermaid,
+    /// DOT, the language of Graphviz
+    Dot,
+}
+
+impl Graph {
+    /// The order in which everything comes after what it needs, and otherwise as it was defined.
+    ///
+    /// An error names the way round where resources need one another.
+    pub fn order(&self) -> Result<Vec<usize>> {
+        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut mark = vec![Mark::New; self.nodes.len()];
+        for node in 0..self.nodes.len() {
+            self.visit(node, &mut mark, &mut order)?;
+        }
+        Ok(order)
+    }
+
+    /// Puts a node behind what it needs. On a stack of its own: a chain can be as long as a project.
+    fn visit(&self, start: usize, mark: &mut [Mark], order: &mut Vec<usize>) -> Result<()> {
+        if mark[start] == Mark::Done {
+            return Ok(());
+        }
+        mark[start] = Mark::Open;
+        let mut path = vec![(start, 0)];
+        while let Some((node, next)) = path.last_mut() {
+            let node = *node;
+            let Some(&need) = self.needs.get(node).and_then(|needs| needs.get(*next)) else {
+                mark[node] = Mark::Done;
+                order.push(node);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match mark[need] {
+                Mark::Done => {}
+                Mark::New => {
+                    mark[need] = Mark::Open;
+                    path.push((need, 0));
+                }
+                Mark::Open => {
+                    let round = path.iter().map(|(node, _)| *node).skip_while(|node| *node != need);
+                    let mut round: Vec<String> = round.map(|node| self.nodes[node].to_string()).collect();
+                    round.push(self.nodes[need].to_string());
+                    return Err(Error::Cycle(round));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the graph: an arrow goes from what is needed to what needs it.
+    pub fn write(&self, format: GraphFormat) -> String {
+        let (head, foot) = match format {
+            GraphFormat::Mermaid => ("flowchart LR\n", ""),
+            GraphFormat::Dot => ("digraph {\n    rankdir=LR\n    node [shape=box]\n", "}\n"),
+        };
+        let mut text = head.to_owned();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let label = label(node, format);
+            text.push_str(&match format {
+                GraphFormat::Mermaid => format!("    n{index}[\"{label}\"]\n"),
+                GraphFormat::Dot => format!("    n{index} [label=\"{label}\"]\n"),
+            });
+        }
+        for (index, needs) in self.needs.iter().enumerate() {
+            for need in needs {
+                text.push_str(&match format {
+                    GraphFormat::Mermaid => format!("    n{need} --> n{index}\n"),
+                    GraphFormat::Dot => format!("    n{need} -> n{index}\n"),
+                });
+            }
+        }
+        text + foot
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    New,
+    Open,
+    Done,
+}
+
+/// What stands in a box, with nothing in it that could end the label.
+fn label(address: &Address, format: GraphFormat) -> String {
+    let text: String = format!("{} {}", address.kind, address.name)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    match format {
+        // Mermaid has no escapes of its own, but knows those of HTML.
+        GraphFormat::Mermaid => text
+            .chars()
+            .map(|c| {
+                if c.is_alphanumeric() || " -_./:".contains(c) {
+                    c.to_string()
+                } else {
+                    format!("#{};", u32::from(c))
+                }
+            })
+            .collect(),
+        GraphFormat::Dot => text.replace('\\', "\\\\").replace('"', "\\\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn graph(needs: &[&[usize]]) -> Graph {
+        let nodes = (0..needs.len()).map(|i| Address { kind: "K".into(), name: i.to_string() }).collect();
+        Graph { nodes, needs: needs.iter().map(|needs| needs.to_vec()).collect() }
+    }
+
+    #[test]
+    fn everything_comes_after_what_it_needs() {
+        assert_eq!(graph(&[&[], &[], &[]]).order().unwrap(), [0, 1, 2]);
+        assert_eq!(graph(&[&[2], &[], &[]]).order().unwrap(), [2, 0, 1]);
+        let diamond = graph(&[&[1, 2], &[3], &[3], &[]]);
+        assert_eq!(diamond.order().unwrap(), [3, 1, 2, 0]);
+    }
+
+    #[test]
+    fn a_cycle_names_the_way_round() {
+        let error = graph(&[&[1], &[2], &[3], &[1]]).order().unwrap_err().to_string();
+        assert!(error.contains("K '1' → K '2' → K '3' → K '1'"), "{error}");
+        assert!(graph(&[&[0]]).order().is_err());
+    }
+
+    #[test]
+    fn a_long_chain_is_no_trouble() {
+        let needs: Vec<Vec<usize>> =
+            (0..50_000).map(|i| if i == 49_999 { vec![] } else { vec![i + 1] }).collect();
+        let nodes = vec![Address { kind: "K".into(), name: "n".into() }; needs.len()];
+        assert_eq!(Graph { nodes, needs }.order().unwrap()[0], 49_999);
+    }
+
+    #[test]
+    fn no_name_breaks_a_picture() {
+        let nodes = vec![Address { kind: "K".into(), name: "a\"]\n; --> \\ <b>".into() }];
+        let graph = Graph { nodes, needs: vec![vec![]] };
+        insta::assert_snapshot!(format!(
+            "{}{}",
+            graph.write(GraphFormat::Mermaid),
+            graph.write(GraphFormat::Dot)
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_graph_without_a_cycle_has_an_order(edges in prop::collection::vec((0..30_usize, 0..30_usize), 0..80)) {
+            let mut needs = vec![Vec::new(); 30];
+            // Edges that go one way make no cycle.
+            for (a, b) in edges.into_iter().filter(|(a, b)| a != b) {
+                needs[a.max(b)].push(a.min(b));
+            }
+            let nodes = (0..30).map(|i| Address { kind: "K".into(), name: i.to_string() }).collect();
+            let order = Graph { nodes, needs: needs.clone() }.order().unwrap();
+            let place = |node: usize| order.iter().position(|other| *other == node).unwrap();
+            for (node, needs) in needs.iter().enumerate() {
+                prop_assert!(needs.iter().all(|need| place(*need) < place(node)));
+            }
+            prop_assert_eq!(order.len(), 30);
+        }
+    }
+}
