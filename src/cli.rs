@@ -127,6 +127,7 @@ pub enum CompletionShell {
 
 /// What the commands that run main.py have in common.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that can be typed")]
 pub struct Run {
     /// A main.py, or the folder that holds it
     #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
@@ -146,6 +147,9 @@ pub struct Run {
     /// Find out what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Stop a host at its first failure, also for resources that do not depend on the failed one
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Ask the model anew for these resources, or for all; put the path before it
     #[arg(long, value_name = "NAME", num_args = 0..)]
     pub regenerate: Option<Vec<String>>,

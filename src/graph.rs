@@ -68,6 +68,11 @@ impl Graph {
         Ok(())
     }
 
+    /// The places of what needs a node.
+    pub fn needed_by(&self, node: usize) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|&other| self.needs[other].contains(&node)).collect()
+    }
+
     /// Writes the graph: an arrow goes from what is needed to what needs it.
     pub fn write(&self, format: GraphFormat) -> String {
         let (head, foot) = match format {

@@ -134,17 +134,38 @@ assert direct == by_command, (direct, by_command)
         assert only(run(tmp_path, section("look", code)))["error"] is None
 
 
-def test_a_failure_skips_what_follows_and_says_why(tmp_path: Path) -> None:
+FAILS = "server.shell(commands=['echo out; echo why >&2; exit 3'])\nserver.shell(commands=['touch {}'])\n"
+
+
+@pytest.mark.parametrize("code", [FAILS, "1 / 0\n" + FAILS])
+def test_a_failure_skips_what_needs_it_and_says_why(tmp_path: Path, code: str) -> None:
     outcome = run(
         tmp_path,
-        section("fails", "server.shell(commands=['echo out; echo why >&2; exit 3'])\n"),
+        section("fails", code.replace("{}", str(tmp_path / "rest"))),
         put(tmp_path / "after", "x"),
+        put(tmp_path / "needs it", "x"),
+        put(tmp_path / "needs that", "x"),
+        needs=[[], [], [0], [1, 2]],
     )
-    failed, after = outcome["resources"]
-    assert failed["error"] == "server.shell: out\nwhy"
-    assert after["action"] == "skipped"
-    assert after["error"] is None
-    assert not (tmp_path / "after").exists()
+    failed, *others = outcome["resources"]
+    assert failed["error"] in (
+        "server.shell: out\nwhy",
+        "ZeroDivisionError: division by zero (deploy.py, line 7)",
+    )
+    assert [other["action"] for other in others] == ["create", "skipped", "skipped"]
+    assert [other["error"] for other in others] == [None, None, None]
+    assert [path.name for path in tmp_path.iterdir() if path.name != "deploy.py"] == ["after"]
+
+
+def test_failing_fast_skips_all_that_follows(tmp_path: Path) -> None:
+    parts = (put(tmp_path / "before", "x"), section("fails", FAILS), put(tmp_path / "after", "x"))
+    assert actions(run(tmp_path, *parts, fail_fast=True))[::2] == ["create", "skipped"]
+
+
+def test_failing_fast_begins_nothing_where_the_code_fails(tmp_path: Path) -> None:
+    parts = (put(tmp_path / "before", "x"), section("fails", "1 / 0\n"), put(tmp_path / "after", "x"))
+    assert actions(run(tmp_path, *parts, fail_fast=True)) == ["skipped", "skipped", "skipped"]
+    assert not (tmp_path / "before").exists()
 
 
 def test_an_ignored_failure_is_none(tmp_path: Path) -> None:
@@ -159,8 +180,8 @@ def test_an_ignored_failure_is_none(tmp_path: Path) -> None:
 
 def test_an_exception_in_the_code_names_its_line(tmp_path: Path) -> None:
     code = "import json\n\ndef inner():\n    json.loads('{')\n\ninner()\n"
-    outcome = run(tmp_path, put(tmp_path / "a", "x"), section("raises", code), put(tmp_path / "b", "x"))
-    first, failed, after = outcome["resources"]
+    parts = (put(tmp_path / "a", "x"), section("raises", code), put(tmp_path / "b", "x"))
+    first, failed, after = run(tmp_path, *parts, needs=[[], [], [1]])["resources"]
     assert first["action"] == "create"
     assert "JSONDecodeError" in failed["error"]
     assert failed["error"].endswith("(deploy.py, line 16, deploy.py, line 14)")

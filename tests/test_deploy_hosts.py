@@ -97,7 +97,9 @@ def test_a_host_that_is_away_does_not_stop_the_other(tmp_path: Path, sshd: Sshd)
 def test_a_failure_on_one_host_is_its_own(tmp_path: Path, sshd: Sshd) -> None:
     fails = section("fails", "server.shell(commands=['exit 1' if host.name == 'one' else 'true'])\n")
     raises = section("raises", "assert host.name != 'two', 'two is not wanted'\n")
-    outcome = run(tmp_path, sshd.inventory("one", "two", "three"), fails, raises, put_each(tmp_path, "after"))
+    parts = (fails, raises, put_each(tmp_path, "after"), put_each(tmp_path, "apart"))
+    outcome = run(tmp_path, sshd.inventory("one", "two", "three"), *parts, needs=[[], [], [0, 1], []])
+    assert {table(outcome)["apart", host] for host in ("one", "two", "three")} == {"create"}
     assert table(outcome)["after", "one"] == "skipped"
     assert table(outcome)["after", "two"] == "skipped"
     assert table(outcome)["after", "three"] == "create"

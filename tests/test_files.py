@@ -131,11 +131,10 @@ def test_names_and_contents_may_hold_any_text(
 def test_what_cannot_be_written_is_told_and_costs_nothing_else(project: Project) -> None:
     project.write("""
         from clockwork.resources import FileResource
-        (good, bad, after) = (
-            FileResource(name="good", content="x", directory="out"),
-            FileResource(name="bad", content="x", directory="out/good"),
-            FileResource(name="after", content="x", directory="out"),
-        )
+        good = FileResource(name="good", content="x", directory="out")
+        bad = FileResource(name="bad", content="x", directory="out/good")
+        apart = FileResource(name="apart", content="x", directory="out")
+        needs_it = FileResource(name="needs it", content="x", directory="out", depends_on=[bad])
     """)
     done = project.run("apply")
     assert done.returncode == 1
@@ -144,7 +143,11 @@ def test_what_cannot_be_written_is_told_and_costs_nothing_else(project: Project)
     report = project.json("apply", expect=1)
     assert report["error"]["kind"] == "DeployError"
     assert actions(report)["good"] == "unchanged"
-    assert actions(report)["after"] == "skipped"
+    assert actions(report)["apart"] == "unchanged"
+    assert actions(report)["needs it"] == "skipped"
+    (project.folder / "out/apart").unlink()
+    assert actions(project.json("apply", "--fail-fast", expect=1))["apart"] == "skipped"
+    assert not (project.folder / "out/apart").exists()
     assert "FileResource 'bad' on @local" in report["error"]["message"]
 
 

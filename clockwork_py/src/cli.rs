@@ -160,6 +160,7 @@ fn invocation(py: Python<'_>, verb: Verb, run: Run, observer: Arc<dyn Observer>)
         verb,
         source: PyString::new(py, &run.path).into_any(),
         dry_run: run.dry_run,
+        fail_fast: run.fail_fast,
         regenerate,
         locked: run.locked,
         overrides,

@@ -16,6 +16,8 @@ pub struct Invocation<'py> {
     pub source: Bound<'py, PyAny>,
     /// Whether to only look.
     pub dry_run: bool,
+    /// Whether a host stops at the first failure.
+    pub fail_fast: bool,
     /// The settings that the caller gives.
     pub overrides: Overrides,
     /// What to ask for anew although the lock has it.

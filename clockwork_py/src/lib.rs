@@ -64,6 +64,7 @@ mod _core {
         command: &str,
         source: Bound<'py, PyAny>,
         dry_run: bool,
+        fail_fast: bool,
         regenerate: &Bound<'py, PyAny>,
         locked: bool,
         overrides: &Bound<'py, PyDict>,
@@ -80,8 +81,17 @@ mod _core {
             Ok(true) => Regenerate::All,
             Err(_) => Regenerate::Names(regenerate.extract()?),
         };
-        let invocation =
-            Invocation { verb, source, dry_run, overrides, regenerate, locked, compiler, observer };
+        let invocation = Invocation {
+            verb,
+            source,
+            dry_run,
+            fail_fast,
+            overrides,
+            regenerate,
+            locked,
+            compiler,
+            observer,
+        };
         let report = pipeline::run(py, &invocation)?;
         let result = pipeline::to_python(py, &report)?;
         let Some(failure) = report.failure else { return Ok(result) };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clockwork_core::cli::Verb;
-use clockwork_core::compile::{self, Deployment, Phase, Script};
+use clockwork_core::compile::{self, Block, Deployment, Phase, Script};
 use clockwork_core::outcome::{DeployOutcome, Failure, Report};
 use clockwork_core::resource::{Address, Artifact};
 use clockwork_core::settings::Settings;
@@ -108,7 +108,9 @@ fn blocks(
     notes: &mut Vec<String>,
 ) -> PyResult<Deployment> {
     let (mut up, mut down) = (Vec::new(), Vec::new());
-    for resource in &project.resources {
+    let graph = load::graph(py, &project.resources)?;
+    let named = |places: Vec<usize>| places.into_iter().map(|place| graph.nodes[place].clone()).collect();
+    for (place, resource) in project.resources.iter().enumerate() {
         let resource = resource.bind(py);
         let address = resource::address(resource)?;
         // Resources of two kinds may share a name: each finds its own artifact under it.
@@ -117,10 +119,12 @@ fn blocks(
             by_name.set_item(&address.name, pythonize(py, artifact)?)?;
         }
         if with_deploy {
-            up.extend(resource::block(resource, Phase::Deploy, by_name, &project.folder)?);
+            let block = resource::block(resource, Phase::Deploy, by_name, &project.folder)?;
+            up.extend(block.map(|block| Block { needs: named(graph.needs[place].clone()), ..block }));
         }
         match resource::block(resource, Phase::Destroy, by_name, &project.folder)? {
-            Some(block) => down.push(block),
+            // What needs it has to be gone first.
+            Some(block) => down.push(Block { needs: named(graph.needed_by(place)), ..block }),
             None if !with_deploy => notes.push(format!(
                 "{address} does not say how it is taken down, and stays: override to_pyinfra_destroy_operations in {}",
                 address.kind
@@ -163,6 +167,7 @@ fn deploy(
         script,
         mode: if looks { deploy::Mode::Plan } else { deploy::Mode::Execute },
         removes: invocation.verb == Verb::Destroy,
+        fail_fast: invocation.fail_fast,
         observer: Arc::clone(&invocation.observer),
         cancel: deploy::Cancel::default(),
     };

@@ -298,7 +298,7 @@ pub fn block(
         let reason = error.value(py).to_string();
         failed(&format!("what its {} returned is not Python: {reason}", method(phase)))
     })?;
-    Ok(Some(Block { address, code }))
+    Ok(Some(Block { address, code, needs: Vec::new() }))
 }
 
 /// Whether a resource says how it is taken down: a built-in kind does, and an override does.

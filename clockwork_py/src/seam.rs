@@ -29,7 +29,7 @@ impl Cancel {
 
 /// Runs sections of code, each a kind, a name and the code, as one script.
 #[pyfunction(name = "_run_script")]
-#[pyo3(signature = (inventory, folder, sections, *, prelude = "", file = "deploy.py", plan = false, removes = false, listener = None, cancel = None))]
+#[pyo3(signature = (inventory, folder, sections, *, prelude = "", file = "deploy.py", plan = false, removes = false, fail_fast = false, needs = None, listener = None, cancel = None))]
 #[expect(clippy::too_many_arguments, reason = "each is a keyword of one test function")]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it converted")]
 pub fn run_script<'py>(
@@ -41,17 +41,21 @@ pub fn run_script<'py>(
     file: &str,
     plan: bool,
     removes: bool,
+    fail_fast: bool,
+    needs: Option<Vec<Vec<usize>>>,
     listener: Option<Py<PyAny>>,
     cancel: Option<&Bound<'py, Cancel>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut text = prelude.to_owned();
+    let mut needs = needs.unwrap_or_default().into_iter();
     let sections = sections
         .into_iter()
         .map(|(kind, name, code)| {
             text.push_str("\n\n#\n");
             let line = text.lines().count() + 1;
             text.push_str(&code);
-            Section { address: Address { kind, name }, line, code }
+            let needs = needs.next().unwrap_or_default();
+            Section { address: Address { kind, name }, line, code, needs }
         })
         .collect();
     let outcome = deploy::run(
@@ -63,6 +67,7 @@ pub fn run_script<'py>(
             script: &Script { text, prelude: prelude.to_owned(), sections },
             mode: if plan { deploy::Mode::Plan } else { deploy::Mode::Execute },
             removes,
+            fail_fast,
             observer: observer(listener),
             cancel: cancel.map(|cancel| cancel.get().0.clone()).unwrap_or_default(),
         },

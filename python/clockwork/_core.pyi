@@ -38,6 +38,8 @@ def _run_script(
     file: str = "deploy.py",
     plan: bool = False,
     removes: bool = False,
+    fail_fast: bool = False,
+    needs: Sequence[Sequence[int]] | None = None,
     listener: Callable[[dict[str, Any]], None] | None = None,
     cancel: _Cancel | None = None,
 ) -> dict[str, Any]: ...
@@ -46,6 +48,7 @@ def run(
     command: str,
     source: object,
     dry_run: bool,
+    fail_fast: bool,
     regenerate: bool | Sequence[str],
     locked: bool,
     overrides: dict[str, Any],

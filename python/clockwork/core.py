@@ -79,6 +79,7 @@ class ClockworkCore:
         source: Source = "main.py",
         *,
         dry_run: bool = False,
+        fail_fast: bool = False,
         regenerate: Regenerate = False,
         locked: bool = False,
         progress: Progress | None = None,
@@ -88,6 +89,8 @@ class ClockworkCore:
         Args:
             source: A main.py, a folder that holds one, or a list of resources.
             dry_run: Whether to find out what would change, and change nothing.
+            fail_fast: Whether a host stops at its first failure. Else it goes on with what does not depend on the
+                resource that failed.
             regenerate: Whether to ask the model anew although the lock has an answer: for all resources, or for
                 those that are named.
             locked: Whether to fail, instead of asking the model, where the lock lacks something.
@@ -104,7 +107,7 @@ class ClockworkCore:
             DeployError: An operation or a host failed; its `result` tells what had been done.
             KeyboardInterrupt: Everything has been stopped.
         """
-        return self._run("apply", source, dry_run, progress, regenerate, locked)
+        return self._run("apply", source, dry_run, progress, regenerate, locked, fail_fast)
 
     def plan(
         self,
@@ -138,13 +141,18 @@ class ClockworkCore:
         return self._run("generate", source, dry_run, progress, regenerate, locked)
 
     def destroy(
-        self, source: Source = "main.py", *, dry_run: bool = False, progress: Progress | None = None
+        self,
+        source: Source = "main.py",
+        *,
+        dry_run: bool = False,
+        fail_fast: bool = False,
+        progress: Progress | None = None,
     ) -> Result:
         """Takes the resources down again, the last one first. Never asks a model, and needs no lock.
 
         Arguments and errors are those of `apply`.
         """
-        return self._run("destroy", source, dry_run, progress)
+        return self._run("destroy", source, dry_run, progress, fail_fast=fail_fast)
 
     def _run(
         self,
@@ -154,6 +162,7 @@ class ClockworkCore:
         progress: Progress | None,
         regenerate: Regenerate = False,
         locked: bool = False,
+        fail_fast: bool = False,
     ) -> Result:
         if isinstance(source, Path):
             source = str(source)
@@ -161,7 +170,15 @@ class ClockworkCore:
             regenerate = [regenerate]
         with _interrupt.heard_at_once(), _notebook.progress(progress) as told:
             result = _core.run(
-                command, source, dry_run, regenerate, locked, self._overrides, self.pyinfra_compiler, told
+                command,
+                source,
+                dry_run,
+                fail_fast,
+                regenerate,
+                locked,
+                self._overrides,
+                self.pyinfra_compiler,
+                told,
             )
         return Result.from_dict(result)
 
@@ -170,6 +187,7 @@ def apply(
     source: Source = "main.py",
     *,
     dry_run: bool = False,
+    fail_fast: bool = False,
     regenerate: Regenerate = False,
     locked: bool = False,
     progress: Progress | None = None,
@@ -177,7 +195,7 @@ def apply(
 ) -> Result:
     """Brings resources up. See `ClockworkCore.apply`, and `ClockworkCore` for the settings."""
     return ClockworkCore(**settings).apply(
-        source, dry_run=dry_run, regenerate=regenerate, locked=locked, progress=progress
+        source, dry_run=dry_run, fail_fast=fail_fast, regenerate=regenerate, locked=locked, progress=progress
     )
 
 
@@ -209,7 +227,12 @@ def generate(
 
 
 def destroy(
-    source: Source = "main.py", *, dry_run: bool = False, progress: Progress | None = None, **settings: Any
+    source: Source = "main.py",
+    *,
+    dry_run: bool = False,
+    fail_fast: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
 ) -> Result:
     """Takes resources down. See `ClockworkCore.destroy`, and `ClockworkCore` for the settings."""
-    return ClockworkCore(**settings).destroy(source, dry_run=dry_run, progress=progress)
+    return ClockworkCore(**settings).destroy(source, dry_run=dry_run, fail_fast=fail_fast, progress=progress)

@@ -155,7 +155,7 @@ mod tests {
 
     fn head(code: &str) -> String {
         let address = Address { kind: "K".into(), name: "n".into() };
-        prelude(Phase::Deploy, &[Block { address, code: code.into() }])
+        prelude(Phase::Deploy, &[Block { address, code: code.into(), needs: Vec::new() }])
     }
 
     #[test]

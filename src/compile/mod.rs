@@ -9,6 +9,7 @@ pub mod kinds;
 pub mod literal;
 mod write;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::resource::Address;
@@ -22,6 +23,8 @@ pub struct Block {
     pub address: Address,
     /// pyinfra code, as lines of a module.
     pub code: String,
+    /// The resources whose code has to have succeeded before.
+    pub needs: Vec<Address>,
 }
 
 /// One resource's part of a [`Script`].
@@ -33,6 +36,8 @@ pub struct Section {
     pub line: usize,
     /// The code, ending in a newline.
     pub code: String,
+    /// The places of the sections that have to have succeeded before.
+    pub needs: Vec<usize>,
 }
 
 /// A compiled `deploy.py` or `destroy.py`, whole and in parts.
@@ -73,14 +78,17 @@ impl Script {
     pub fn assemble(phase: Phase, blocks: Vec<Block>) -> Self {
         let prelude = imports::prelude(phase, &blocks);
         let mut text = prelude.clone();
+        let places: HashMap<Address, usize> =
+            blocks.iter().enumerate().map(|(place, block)| (block.address.clone(), place)).collect();
         let mut sections = Vec::with_capacity(blocks.len());
-        for Block { address, code } in blocks {
+        for Block { address, code, needs } in blocks {
+            let needs = needs.iter().filter_map(|need| places.get(need).copied()).collect();
             let _ = write!(text, "\n\n# {address}\n");
             let line = text.lines().count() + 1;
             let mut code = code.trim_matches('\n').to_owned();
             code.push('\n');
             text.push_str(&code);
-            sections.push(Section { address, line, code });
+            sections.push(Section { address, line, code, needs });
         }
         Self { text, prelude, sections }
     }
@@ -104,7 +112,7 @@ mod tests {
 
     fn block(name: &str, code: &str) -> Block {
         let address = Address { kind: "FileResource".into(), name: name.into() };
-        Block { address, code: code.into() }
+        Block { address, code: code.into(), needs: Vec::new() }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Runs all operations of a host, up to the first that fails.
+    /// Runs all operations of a host, but those that need one that failed.
     pub fn run(&self, py: Python<'_>, index: usize, host: &HostLane) {
         let schedule = host.lane.get().notes().schedule.clone();
         if !schedule.is_empty() {
@@ -52,19 +52,17 @@ impl Execution {
             let place = self.place(host, index);
             let mut done = false;
             while let Some(barrier) = barriers.next_if(|barrier| barrier.place <= place) {
-                let mut failed = false;
                 let goes_on = self.gate.pass(py, lane, barrier, |py| {
                     // Only the lanes that have this very operation are called.
                     done = true;
-                    failed = !self.run_one(py, host, index, &runner, &ops).unwrap_or(false);
-                    !failed
+                    self.run_one(py, host, index, &runner, &ops).is_ok()
                 });
                 if !goes_on {
                     return Ok(());
                 }
             }
-            if !done && !self.run_one(py, host, index, &runner, &ops)? {
-                break;
+            if !done {
+                self.run_one(py, host, index, &runner, &ops)?;
             }
         }
         Ok(())
@@ -75,7 +73,7 @@ impl Execution {
         self.places.get(&notes.operations[index].key).copied().unwrap_or(0)
     }
 
-    /// Runs one operation and notes how it ended. Returns whether the host goes on.
+    /// Runs one operation and notes how it ended, unless something that it needs has failed.
     fn run_one(
         &self,
         py: Python<'_>,
@@ -83,9 +81,13 @@ impl Execution {
         index: usize,
         runner: &Bound<'_, PyAny>,
         ops: &Bound<'_, PyDict>,
-    ) -> PyResult<bool> {
+    ) -> PyResult<()> {
         let (key, name, section) = {
             let mut notes = host.lane.get().notes();
+            let section = notes.operations[index].section;
+            if self.shared.leaves_out(&mut notes, section) {
+                return Ok(());
+            }
             notes.executing = Some(index);
             // What the preparation has told is not worked out a second time.
             let wants_diff = notes.operations[index].diff.is_empty();
@@ -111,6 +113,9 @@ impl Execution {
         let action = {
             let mut notes = host.lane.get().notes();
             notes.executing = None;
+            if failed {
+                notes.failed.insert(section);
+            }
             let operation = &mut notes.operations[index];
             operation.seconds = seconds;
             operation.end = Some(end);
@@ -119,7 +124,7 @@ impl Execution {
         let host = host.name.clone();
         self.shared
             .tell(py, &Event::OperationEnd { host, resource, operation: name, action, failed, seconds });
-        Ok(!failed)
+        Ok(())
     }
 
     /// How an operation ended, read when pyinfra is through with it.

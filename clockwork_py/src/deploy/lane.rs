@@ -1,6 +1,6 @@
 //! What one host's threads know and note down while they work.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -69,10 +69,21 @@ pub struct Notes {
     pub complaints: Vec<String>,
     /// Why the host cannot be used.
     pub host_error: Option<String>,
-    /// The section whose code failed, and why.
-    pub failed_section: Option<(usize, String)>,
+    /// The sections that have failed.
+    pub failed: HashSet<usize>,
+    /// Why the code of a section failed, where it was the code itself.
+    pub errors: HashMap<usize, String>,
+    /// The sections that are not run because of others' failures.
+    pub left_out: HashSet<usize>,
     /// The operations that are to be run.
     pub schedule: Vec<usize>,
+}
+
+impl Notes {
+    /// Whether a section has failed, or is left out because of others.
+    pub fn is_out(&self, section: usize) -> bool {
+        self.failed.contains(&section) || self.left_out.contains(&section)
+    }
 }
 
 /// A lane: one host's part of a run.

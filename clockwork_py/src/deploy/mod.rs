@@ -68,6 +68,8 @@ pub struct Job<'a> {
     pub mode: Mode,
     /// Whether the script takes resources down, so that what it changes is a removal.
     pub removes: bool,
+    /// Whether a host stops at its first failure; else what does not need the failed one goes on.
+    pub fail_fast: bool,
     /// Who wants to know.
     pub observer: Arc<dyn Observer>,
     /// Stops the run from another thread.

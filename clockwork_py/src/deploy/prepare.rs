@@ -75,7 +75,7 @@ impl Preparation {
         Ok(())
     }
 
-    /// Runs the script's parts one after the other, up to the first that fails.
+    /// Runs the script's parts one after the other, but those that need one that failed.
     fn define(&self, py: Python<'_>, host: &HostLane) -> PyResult<()> {
         let namespace = PyDict::new(py);
         namespace.set_item("__file__", &self.shared.file)?;
@@ -84,10 +84,14 @@ impl Preparation {
             return Ok(());
         }
         for (section, code) in self.sections.iter().enumerate() {
+            if self.shared.leaves_out(&mut host.lane.get().notes(), section) {
+                continue;
+            }
             host.lane.get().notes().section = section;
             if let Err(text) = self.exec(py, host, code, &namespace) {
-                host.lane.get().notes().failed_section = Some((section, text));
-                break;
+                let mut notes = host.lane.get().notes();
+                notes.failed.insert(section);
+                notes.errors.insert(section, text);
             }
         }
         Ok(())

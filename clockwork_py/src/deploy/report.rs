@@ -140,14 +140,10 @@ pub fn outcome(script: &Script, session: &Session) -> DeployOutcome {
 
 /// The error of a resource that belongs to none of its operations.
 fn own_error(notes: &Notes, section: usize) -> Option<String> {
-    match (&notes.host_error, &notes.failed_section) {
-        (Some(error), _) => Some(error.clone()),
-        (None, Some((failed, error))) if *failed == section => Some(error.clone()),
-        _ => None,
-    }
+    notes.host_error.as_ref().or_else(|| notes.errors.get(&section)).cloned()
 }
 
 /// Whether the code of a section was never run to its end on a host.
 fn not_reached(notes: &Notes, section: usize) -> bool {
-    notes.host_error.is_some() || notes.failed_section.as_ref().is_some_and(|(failed, _)| section >= *failed)
+    notes.host_error.is_some() || notes.is_out(section)
 }

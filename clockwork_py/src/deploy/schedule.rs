@@ -71,11 +71,11 @@ impl Session {
                 if notes.host_error.is_some() {
                     continue;
                 }
-                let failed = notes.failed_section.as_ref().map_or(usize::MAX, |(section, _)| *section);
+                let failed = notes.failed.clone();
                 let mut schedule = Vec::new();
                 for (index, operation) in notes.operations.iter_mut().enumerate() {
-                    if operation.section >= failed {
-                        break;
+                    if failed.contains(&operation.section) {
+                        continue;
                     }
                     let open = operation.planned || operation.conditional || !operation.idempotent;
                     if self.mode == Mode::Plan {

@@ -7,7 +7,7 @@ use clockwork_core::resource::Address;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::lane::Lane;
+use super::lane::{Lane, Notes};
 use super::prepare::Preparation;
 use super::threads::{Task, fan_out};
 use super::{Cancel, Job, Mode, explain};
@@ -32,6 +32,10 @@ pub struct Shared {
     pub file: String,
     /// The resources, by section.
     pub resources: Vec<Address>,
+    /// The sections that each needs.
+    pub needs: Vec<Vec<usize>>,
+    /// Whether a host stops at its first failure.
+    pub fail_fast: bool,
     /// Who wants to know.
     pub observer: Arc<dyn Observer>,
 }
@@ -53,6 +57,20 @@ pub struct Session {
 }
 
 impl Shared {
+    /// Whether a section is not to be run on a host: it has failed, or what it needs has, or is
+    /// left out itself. Sections are asked for in their order, so that this is known of all it needs.
+    pub fn leaves_out(&self, notes: &mut Notes, section: usize) -> bool {
+        if notes.is_out(section) {
+            return true;
+        }
+        let stopped = self.fail_fast && !notes.failed.is_empty();
+        let out = stopped || self.needs[section].iter().any(|need| notes.is_out(*need));
+        if out {
+            notes.left_out.insert(section);
+        }
+        out
+    }
+
     /// Tells the observer, without keeping the interpreter from others meanwhile.
     pub fn tell(&self, py: Python<'_>, event: &Event) {
         py.detach(|| self.observer.observe(event));
@@ -119,6 +137,8 @@ impl Session {
             state: state.unbind(),
             file,
             resources: job.script.sections.iter().map(|section| section.address.clone()).collect(),
+            needs: job.script.sections.iter().map(|section| section.needs.clone()).collect(),
+            fail_fast: job.fail_fast,
             observer: Arc::clone(&job.observer),
         });
         let preparation = Arc::new(Preparation::new(py, job, &shared));
