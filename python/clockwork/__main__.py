@@ -13,7 +13,11 @@ def main() -> int:
     Returns:
         The exit status: 0 done, 1 failed, 2 wrong usage or changes pending, 130 interrupted.
     """
-    return _core.main(["clockwork", *sys.argv[1:]])
+    status = _core.main(["clockwork", *sys.argv[1:]])
+    local_model = sys.modules.get("clockwork.local_model")
+    if local_model is not None:
+        local_model.leave(status)
+    return status
 
 
 if __name__ == "__main__":

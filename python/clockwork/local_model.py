@@ -16,7 +16,9 @@ import importlib
 import importlib.util
 import os
 import socket
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["LocalServer", "is_pulled", "model_path", "pull", "require_runtime", "unload"]
+__all__ = ["LocalServer", "is_pulled", "leave", "model_path", "pull", "require_runtime", "unload"]
 
 # Measured with the small model on two cores: one request at a time gives some 90 tokens a second, four
 # together some 140. A slot of 4,096 tokens holds a prompt and the longest file that MEDIUM asks for.
@@ -38,6 +40,9 @@ SLOT_TOKENS = 4096
 SMALL_MODEL_TOKENS = 1500
 # A server that nobody has asked for this long gives its memory back, and loads again when it is asked.
 IDLE_SECONDS = 120
+
+# How long the server's loop has to become idle before it is stopped.
+SETTLE_SECONDS = 0.3
 
 _lock = threading.Lock()
 _running: dict[tuple[Path, int, int], _Running] = {}
@@ -117,6 +122,22 @@ def unload() -> None:
             _running.popitem()[1].stop()
 
 
+def leave(status: int) -> None:
+    """Ends the process with an exit status at once if a server runs; does nothing if none does.
+
+    For a program that is through: the system takes back what the server has, and the server's own way to stop,
+    which is not to be relied on (see `_Running.stop`), is not needed.
+
+    Args:
+        status: The exit status.
+    """
+    if _running:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+
+
 class _Running:
     """One native server."""
 
@@ -150,6 +171,9 @@ class _Running:
             for descriptor in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
                 with contextlib.suppress(OSError):
                     self._shut(descriptor, connected)
+        # It also waits forever for its loop if that is told to end just when it begins to wait for work; when
+        # nothing has come in for a moment, it waits already, and hears of it.
+        time.sleep(SETTLE_SECONDS)
         self._server = None
 
     def _shut(self, descriptor: int, connected: bool) -> None:
