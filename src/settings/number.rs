@@ -40,6 +40,12 @@ pub(super) const MAX_COST: Number<f64> = Number {
     wanted: "US dollars, such as 0.50",
     fits: |number| number.is_finite() && *number >= 0.0,
 };
+pub(super) const TIMEOUT: Number<f64> = Number {
+    argument: "the timeout",
+    variable: "CLOCKWORK_TIMEOUT",
+    wanted: "seconds, such as 60",
+    fits: |number| *number >= 0.1 && *number <= 86_400.0,
+};
 
 /// What is given, or else what the environment holds.
 pub(super) fn number<T: FromStr + Display + Copy>(
@@ -47,18 +53,20 @@ pub(super) fn number<T: FromStr + Display + Copy>(
     given: Option<T>,
     setting: &Number<T>,
 ) -> Result<Option<T>> {
-    if let Some(number) = given {
-        let fits = (setting.fits)(&number);
-        return if fits {
-            Ok(given)
-        } else {
-            Err(bad(setting.argument, &number.to_string(), setting.wanted))
-        };
-    }
-    let Some(text) = environment(setting.variable) else { return Ok(None) };
-    match text.parse().ok().filter(setting.fits) {
+    let (name, text, number) = match given {
+        Some(number) => (setting.argument, number.to_string(), given),
+        None => match environment(setting.variable) {
+            Some(text) => (setting.variable, text.clone(), text.parse().ok()),
+            None => return Ok(None),
+        },
+    };
+    match number.filter(setting.fits) {
         Some(number) => Ok(Some(number)),
-        None => Err(bad(setting.variable, &text, setting.wanted)),
+        None => Err(Error::Settings(format!(
+            "{name} is '{}'; it has to be a number of {}",
+            text.escape_debug(),
+            setting.wanted
+        ))),
     }
 }
 
@@ -72,9 +80,4 @@ pub(super) fn switch(variable: &str, text: &str) -> Result<bool> {
             text.escape_debug()
         ))),
     }
-}
-
-/// The complaint about a number.
-pub(super) fn bad(name: &str, value: &str, wanted: &str) -> Error {
-    Error::Settings(format!("{name} is '{}'; it has to be a number of {wanted}", value.escape_debug()))
 }
