@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::resource::{Artifact, Request};
 
-/// One line for each image: its name, and the tag to suggest.
+/// One line for each image: its name, and the tag to suggest. Its head tells where it is from, and
+/// of which day.
 const LIST: &str = include_str!("data/official_images.txt");
 
 static OFFICIAL: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
@@ -132,7 +133,7 @@ pub(super) fn restrict(request: &Request, schema: &Value) -> Value {
     schema
 }
 
-/// Tags that are left out mean the newest, so the list has one wherever an image keeps one.
+/// A tag that is left out means `latest`.
 fn with_tag(name: &str, tag: &str) -> String {
     if tag.is_empty() { name.to_owned() } else { format!("{name}:{tag}") }
 }
@@ -198,6 +199,10 @@ mod tests {
     #[test]
     fn knows_official_images() {
         assert!((120..250).contains(&OFFICIAL.len()), "{}", OFFICIAL.len());
+        let lines: Vec<&str> = LIST.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(lines.len(), OFFICIAL.len(), "a name stands there twice");
+        let names = lines.iter().map(|line| line.split(':').next());
+        assert!(names.is_sorted(), "they are in order, so that a change is easy to read");
         for (name, tag) in OFFICIAL.iter() {
             assert!(
                 official(&with_tag(name, tag)) && !name.contains('/') && *tag != "latest",
@@ -208,7 +213,9 @@ mod tests {
         for name in ["nginx", "library/nginx:1", "docker.io/library/nginx", &format!("redis@sha256:{hash}")] {
             assert!(official(name), "{name}");
         }
-        for name in ["me/nginx", "ghcr.io/library/nginx", "nginxx", "docker.io/me/nginx", "NGINX"] {
+        for name in
+            ["me/nginx", "ghcr.io/library/nginx", "nginxx", "docker.io/me/nginx", "NGINX", "unit", "centos"]
+        {
             assert!(!official(name), "{name}");
         }
     }
