@@ -98,7 +98,7 @@ pub enum ModelErrorKind {
     Answer,
     /// The local model cannot be fetched or started.
     Local,
-    /// What the run may use is used up.
+    /// What the run may use is used up, or too little for what is to be asked.
     Budget,
 }
 

@@ -238,11 +238,15 @@ def test_a_budget_stops_before_it_is_crossed(served_project: Project, model_serv
     files = "\n".join(f'FileResource(name="{i}.txt", description="d"),' for i in range(10))
     served_project.write(f"from clockwork.resources import FileResource\nfiles = [{files}]\n")
     messages = served_project.json("generate", "--dry-run")["artifacts"][0]["request"]["messages"]
-    # What one request is expected to use, and room for what a few of them really do: 18 tokens each.
-    expected = 700 + sum(len(message["content"]) for message in messages) // 4
-    done = served_project.run("generate", "--max-tokens-total", str(expected + 60), "--concurrency", "1")
+    # What one request may use: a token for each byte of the question, some around it, and an answer of its size. With
+    # room for what three more really use: 18 tokens each.
+    question = len(json.dumps(messages, separators=(",", ":"), ensure_ascii=False).encode()) + 256
+    limit = question + 700 + 3 * 18
+    done = served_project.run("generate", "--max-tokens-total", str(limit))
     assert done.returncode == 1
-    assert 0 < len(model_server.requests) < 10
+    most = [request.body["max_tokens"] for request in model_server.requests]
+    assert most == [700 + 18 * left for left in (3, 2, 1, 0)], "what is left, one after the other"
+    assert "could cross the limit" in done.stderr
     report = served_project.json("generate", "--max-tokens-total", "10", expect=1)
     assert report["error"]["kind"] == "BudgetError"
     done = served_project.run("generate", "--max-cost", "0.0000001", "--model", "paid/model")

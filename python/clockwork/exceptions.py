@@ -133,7 +133,7 @@ class AnswerError(GenerationError, ValueError):
 
 
 class BudgetError(GenerationError):
-    """Asking for more could cross the limit of tokens or of cost that was set for the run."""
+    """The limit of tokens or of cost that was set for the run leaves no room to ask for more, or cut an answer off."""
 
 
 class LocalModelError(GenerationError):

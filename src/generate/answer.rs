@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::budget::Spent;
 use super::endpoint::Endpoint;
 use super::fault::{Fault, Next};
 use crate::error::ModelErrorKind;
@@ -24,6 +25,8 @@ pub(super) struct Answer {
     finish: Option<String>,
     refusal: String,
     choices_seen: bool,
+    /// A model has begun to write, or to think.
+    begun: bool,
     done: bool,
 }
 
@@ -37,9 +40,6 @@ impl Answer {
         let Ok(Value::Object(event)) = serde_json::from_str::<Value>(event) else {
             return Err(Fault::rubbish(endpoint, "sent something that is no JSON object"));
         };
-        if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
-            return Err(Fault::inside(endpoint, error));
-        }
         let text_of = |name: &str| event.get(name).and_then(Value::as_str).map(str::to_owned);
         self.model = text_of("model").or(self.model.take());
         self.provider = text_of("provider").or(self.provider.take());
@@ -48,6 +48,10 @@ impl Answer {
             self.tokens_in = count("prompt_tokens").or(self.tokens_in);
             self.tokens_out = count("completion_tokens").or(self.tokens_out);
             self.cost = usage.get("cost").and_then(Value::as_f64).or(self.cost);
+        }
+        // Below the usage: what an answer has used, it has used, also where it fails.
+        if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
+            return Err(Fault::inside(endpoint, error));
         }
         let Some(choice) = event.get("choices").and_then(|choices| choices.get(0)) else {
             return Ok(String::new());
@@ -63,8 +67,12 @@ impl Answer {
         if let Some(refusal) = message.and_then(|message| message.get("refusal")).and_then(Value::as_str) {
             self.refusal.push_str(refusal);
         }
-        // `reasoning` and `reasoning_content` beside it are the model talking to itself.
-        let text = message.and_then(|message| message.get("content")).map(content).unwrap_or_default();
+        let said =
+            |name: &str| message.and_then(|message| message.get(name)).map(content).unwrap_or_default();
+        let text = said("content");
+        // The model talking to itself is none of the answer, but counts.
+        self.begun |=
+            [text.as_str(), &said("reasoning"), &said("reasoning_content")].iter().any(|t| !t.is_empty());
         self.text.push_str(&text);
         Ok(text)
     }
@@ -79,13 +87,23 @@ impl Answer {
         self.done || self.finish.is_some()
     }
 
+    /// Whether a model has been at work for it.
+    pub fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// What it has used, as far as the server has told by now.
+    pub fn spent(&self) -> Spent {
+        Spent { tokens_in: self.tokens_in, tokens_out: self.tokens_out, cost: self.cost }
+    }
+
     /// Whether the text ends where the room for it did: it is no result.
     pub fn is_cut(&self) -> bool {
         self.finish.as_deref() == Some("length")
     }
 
     /// Tells an answer, whole or cut off, from one that must not be used.
-    pub fn check(self, endpoint: &Endpoint) -> Result<Self, Fault> {
+    pub fn check(&self, endpoint: &Endpoint) -> Result<(), Fault> {
         let unusable = |next: Next, message: String| Err(Fault::new(ModelErrorKind::Answer, next, message));
         let model = &endpoint.label;
         if !self.choices_seen {
@@ -116,18 +134,19 @@ impl Answer {
                 ),
             );
         }
-        if self.text.trim().is_empty() {
+        // One that thought until its room was full has written nothing, and needs more room.
+        if self.text.trim().is_empty() && !self.is_cut() {
             // A model that was only just started may give nothing the first time.
             return unusable(
                 Next::Again(None),
                 format!("the model '{model}' gave an empty answer. Try again, or try another model."),
             );
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Takes a whole body, from a server that does not stream.
-    pub fn whole(endpoint: &Endpoint, body: &str) -> Result<Self, Fault> {
+    pub fn take_whole(&mut self, endpoint: &Endpoint, body: &str) -> Result<(), Fault> {
         if body.trim_start().starts_with('<') {
             let message = format!(
                 "the model server {} sent a web page. Check OPENROUTER_BASE_URL: it usually ends with /v1.",
@@ -135,11 +154,10 @@ impl Answer {
             );
             return Err(Fault::new(ModelErrorKind::Server, Next::Stop, message));
         }
-        let mut answer = Self::default();
-        answer.take(endpoint, body)?;
+        self.take(endpoint, body)?;
         // One JSON document is whole or does not parse, so a missing finish_reason is no harm.
-        answer.done = true;
-        Ok(answer)
+        self.done = true;
+        Ok(())
     }
 }
 

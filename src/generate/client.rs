@@ -68,8 +68,24 @@ impl<'a> Client<'a> {
         self.endpoint
     }
 
-    /// Sends one request and reads its answer, telling each piece of text as it arrives.
-    pub async fn ask(&self, body: &Value, told: &mut (dyn FnMut(String) + Send)) -> Result<Answer, Fault> {
+    /// Sends one request and reads its answer into `answer`, telling each piece of text as it
+    /// arrives. Where it fails, `answer` has what came until then.
+    pub async fn ask(
+        &self,
+        body: &Value,
+        answer: &mut Answer,
+        told: &mut (dyn FnMut(String) + Send),
+    ) -> Result<(), Fault> {
+        let result = self.send(body, answer, told).await;
+        result.map_err(|fault| if answer.is_begun() { fault.at_work() } else { fault })
+    }
+
+    async fn send(
+        &self,
+        body: &Value,
+        answer: &mut Answer,
+        told: &mut (dyn FnMut(String) + Send),
+    ) -> Result<(), Fault> {
         let clock =
             Clock { endpoint: self.endpoint, policy: self.policy, end: Instant::now() + self.policy.total };
         let mut request = self
@@ -101,35 +117,34 @@ impl<'a> Client<'a> {
         }
         let streams = header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/event-stream"));
         if streams {
-            return self.read_stream(response, &clock, told).await?.check(self.endpoint);
+            self.read_stream(response, &clock, answer, told).await?;
+            return answer.check(self.endpoint);
         }
         let bytes = self.read_all(response, &clock).await?;
         let text = String::from_utf8(bytes).map_err(|_| self.not_text())?;
-        let answer = if text.trim_start().starts_with(['d', ':', 'e']) {
+        if text.trim_start().starts_with(['d', ':', 'e']) {
             // A stream under a wrong content type: `data:`, a comment, or `event:`.
-            let mut answer = Answer::default();
             let mut stream = EventStream::default();
             let mut events = stream.feed(text.as_bytes()).map_err(|_| self.not_text())?;
             events.extend(stream.end().map_err(|_| self.not_text())?);
             for event in events {
                 answer.take(self.endpoint, &event)?;
             }
-            answer
         } else {
-            Answer::whole(self.endpoint, &text)?
-        };
-        let answer = answer.check(self.endpoint)?;
+            answer.take_whole(self.endpoint, &text)?;
+        }
+        answer.check(self.endpoint)?;
         told(answer.text.clone());
-        Ok(answer)
+        Ok(())
     }
 
     async fn read_stream(
         &self,
         mut response: reqwest::Response,
         clock: &Clock<'_>,
+        answer: &mut Answer,
         told: &mut (dyn FnMut(String) + Send),
-    ) -> Result<Answer, Fault> {
-        let mut answer = Answer::default();
+    ) -> Result<(), Fault> {
         let mut stream = EventStream::default();
         let mut size = 0;
         loop {
@@ -141,7 +156,7 @@ impl<'a> Client<'a> {
             let piece = match clock.wait(patience, response.chunk()).await {
                 Ok(piece) => piece,
                 // What breaks after the last word does no harm.
-                Err(_) if answer.is_finished() => return Ok(answer),
+                Err(_) if answer.is_finished() => return Ok(()),
                 Err(fault) => return Err(fault),
             };
             let (events, ended) = match piece {
@@ -159,7 +174,7 @@ impl<'a> Client<'a> {
                 }
             }
             if ended {
-                return Ok(answer);
+                return Ok(());
             }
         }
     }
@@ -217,7 +232,8 @@ impl Clock<'_> {
                     self.endpoint.host(),
                     self.policy.total.as_secs()
                 ),
-            )),
+            )
+            .at_work()),
         }
     }
 
@@ -247,14 +263,13 @@ impl Clock<'_> {
                 ),
             );
         }
-        let what = if error.is_connect() { "cannot be reached" } else { "broke the connection" };
-        Fault::new(
-            ModelErrorKind::Connection,
-            Next::Again(None),
-            format!(
+        let again = |what: &str| {
+            let message = format!(
                 "the model server {host} {what} ({reason}). Check that it runs, the network, and OPENROUTER_BASE_URL."
-            ),
-        )
+            );
+            Fault::new(ModelErrorKind::Connection, Next::Again(None), message)
+        };
+        if error.is_connect() { again("cannot be reached") } else { again("broke the connection").at_work() }
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) fn unknown_part(text: &str) -> Option<Part> {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["stream_options"]) {
         Some(Part::StreamOptions)
+    } else if has(&["max_completion_tokens"]) {
+        Some(Part::MaxTokens)
     } else if has(&["response_format", "json_schema", "structured output", "requested parameters", "grammar"])
     {
         Some(Part::ResponseFormat)

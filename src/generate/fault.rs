@@ -17,6 +17,8 @@ pub(super) struct Fault {
     pub message: String,
     /// What to do next.
     pub next: Next,
+    /// Whether a model may have been at work for it, so that it may have to be paid for.
+    pub at_work: bool,
 }
 
 /// What follows from a fault.
@@ -37,11 +39,18 @@ pub(super) enum Part {
     ResponseFormat,
     /// `stream_options`: the tokens stay unknown.
     StreamOptions,
+    /// `max_tokens`, which some servers call `max_completion_tokens`.
+    MaxTokens,
 }
 
 impl Fault {
     pub fn new(kind: ModelErrorKind, next: Next, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), next }
+        Self { kind, message: message.into(), next, at_work: false }
+    }
+
+    /// The same, where a model may have been at work.
+    pub fn at_work(self) -> Self {
+        Self { at_work: true, ..self }
     }
 
     /// The fault, met by the last of so many tries.
@@ -88,6 +97,7 @@ impl Fault {
                 limit.as_secs_f64()
             ),
         )
+        .at_work()
     }
 
     /// A status other than 200, or an error with such a code inside an answer.
@@ -249,6 +259,8 @@ mod tests {
         let format = r#"{"error": {"message": "response_format is not supported"}}"#;
         assert_eq!(next(format), Next::Without(Part::ResponseFormat));
         assert_eq!(next("unknown field: stream_options"), Next::Without(Part::StreamOptions));
+        let renamed = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
+        assert_eq!(next(renamed), Next::Without(Part::MaxTokens));
         assert_eq!(next("bad"), Next::Stop);
     }
 

@@ -146,7 +146,7 @@ impl Generation {
         if stopper.is_some() {
             lines.push(format!("{address}: {message}"));
         } else {
-            // What the limit kept from being asked for differs in the names alone: one tells enough.
+            // What a limit stopped differs in little but the names: one tells enough.
             let is_budget = |error: &Error| model(error).0 == ModelErrorKind::Budget;
             let refused = self.errors.iter().filter(|(_, error)| is_budget(error)).count();
             let mut told = false;
@@ -154,7 +154,7 @@ impl Generation {
                 let budget = is_budget(error);
                 match (budget && told, budget && refused > 1) {
                     (true, _) => {}
-                    (false, true) => lines.push(format!("{error} So it is with {} more.", refused - 1)),
+                    (false, true) => lines.push(format!("{error} The limit stopped {} more.", refused - 1)),
                     (false, false) => lines.push(error.to_string()),
                 }
                 told |= budget;

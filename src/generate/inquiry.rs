@@ -1,12 +1,13 @@
 //! One question to one model: the tries, the repairs, and what it all came to.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
 
 use super::answer::Answer;
 use super::ask::Context;
-use super::budget::Spent;
+use super::budget::{Bound, RAISE, Spent};
 use super::client::Client;
 use super::endpoint::Endpoint;
 use super::fault::{Fault, Next, Part};
@@ -24,6 +25,8 @@ pub(super) struct Inquiry<'a, 'b> {
     ask: &'a Ask,
     client: &'a Client<'b>,
     talk: Talk,
+    /// How the budget bounds the last answer.
+    bound: Option<Bound>,
     /// How many requests have gone out.
     sent: u32,
     spent: &'a mut Spent,
@@ -38,7 +41,7 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         spent: &'a mut Spent,
         repairs: &'a mut u32,
     ) -> Self {
-        Self { context, ask, client, talk: Talk::default(), sent: 0, spent, repairs }
+        Self { context, ask, client, talk: Talk::default(), bound: None, sent: 0, spent, repairs }
     }
 
     /// Asks, and gives what cannot be used back to the model.
@@ -48,6 +51,8 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         let mut complaint = String::new();
         // What is there of an answer that was cut off.
         let mut begun = String::new();
+        // The last answer, whatever is wrong with it.
+        let mut last = String::new();
         loop {
             let answer = match self.persist().await? {
                 Ok(answer) => answer,
@@ -58,18 +63,27 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                     self.talk.begin_anew(&complaint);
                     continue;
                 }
-                Err(fault) => return Ok(Err(fault)),
+                Err(mut fault) => {
+                    if let (ModelErrorKind::Budget, Some(path)) = (fault.kind, self.keep(&last)) {
+                        fault.message.push_str(&format!(" The last answer is kept in {}.", path.display()));
+                    }
+                    return Ok(Err(fault));
+                }
             };
             let text = check::without_reasoning(&answer.text);
             let text = if begun.is_empty() { text.to_owned() } else { turn::join(&begun, text) };
+            last.clone_from(&text);
             if answer.is_cut() {
+                if let Some(fault) = self.used_up(&answer, &text) {
+                    return Ok(Err(fault));
+                }
                 let more = turn::more_room(self.endpoint());
                 if self.talk.room >= more.unwrap_or(1) {
                     return Ok(Err(self.cut_off(&text)));
                 }
                 self.talk.room += 1;
                 // Half a JSON object is not gone on with: its grammar begins at the beginning.
-                if more.is_none() && self.ask.request.schema.is_none() {
+                if more.is_none() && self.ask.request.schema.is_none() && !text.trim().is_empty() {
                     self.talk.go_on(&text);
                     begun = text;
                 }
@@ -117,6 +131,10 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                     without.stream_options = true;
                     continue;
                 }
+                Next::Without(Part::MaxTokens) if !without.max_tokens => {
+                    without.max_tokens = true;
+                    continue;
+                }
                 Next::Again(wait)
                     if attempt < self.context.policy.tries && !self.context.halt.is_cancelled() =>
                 {
@@ -149,8 +167,9 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         } else {
             &self.ask.prompt
         };
-        let body = turn::body(self.endpoint(), self.ask, prompt, &self.talk);
-        let reservation = match self.context.budget.reserve(turn::expected_tokens(self.ask, &body)).await {
+        let mut body = turn::body(self.endpoint(), self.ask, prompt, &self.talk);
+        let need = turn::need(self.endpoint(), self.ask, &body, &self.talk);
+        let reservation = match self.context.budget.reserve(need).await {
             Ok(reservation) => reservation,
             Err(reason) => {
                 let asked = if self.sent == 0 { "not asked for" } else { "not asked for again" };
@@ -158,17 +177,25 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                 return Ok(Err(Fault::new(ModelErrorKind::Budget, Next::Stop, message)));
             }
         };
+        self.bound.clone_from(&reservation.bound);
+        if let Some(bound) = &self.bound {
+            turn::bound(&mut body, bound.most, &self.talk);
+        }
         self.sent += 1;
         let resource = &self.ask.request.address;
         let observer = self.context.observer;
         let mut told = |text| observer.observe(&Event::GenerateDelta { resource: resource.clone(), text });
-        Ok(self.client.ask(&body, &mut told).await.inspect(|answer| {
-            let Answer { tokens_in, tokens_out, cost, ref text, .. } = *answer;
-            self.spent.add(tokens_in, tokens_out, cost);
-            let used = tokens_in.unwrap_or_else(|| turn::question_tokens(&body))
-                + tokens_out.unwrap_or_else(|| turn::tokens(text.len()));
-            reservation.settle(used, cost);
-        }))
+        let mut answer = Answer::default();
+        let result = self.client.ask(&body, &mut answer, &mut told).await;
+        let spent = answer.spent();
+        self.spent.add(spent);
+        if result.is_ok() || spent != Spent::default() {
+            let author = (self.model(&answer), answer.provider.clone());
+            reservation.settle(spent, author, result.is_ok());
+        } else if result.as_ref().is_err_and(|fault| fault.at_work) {
+            reservation.lose();
+        }
+        Ok(result.map(|()| answer))
     }
 
     fn check(&self, text: &str) -> std::result::Result<Artifact, String> {
@@ -182,11 +209,7 @@ impl<'a, 'b> Inquiry<'a, 'b> {
             fingerprint: self.ask.fingerprint.clone(),
             sha256: digest(&artifact),
             content: artifact,
-            // OpenRouter tells which model it chose; what others tell may be a path of theirs.
-            model: answer
-                .model
-                .filter(|_| self.endpoint().is_openrouter())
-                .unwrap_or(self.endpoint().label.clone()),
+            model: self.model(&answer),
             provider: answer.provider,
             generated_at: now.to_string(),
             // What it took to get there, repairs and all.
@@ -200,6 +223,13 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         self.client.endpoint()
     }
 
+    /// The model that wrote an answer.
+    fn model(&self, answer: &Answer) -> String {
+        // OpenRouter tells which one it chose; what others tell may be a path of theirs.
+        let told = answer.model.clone().filter(|_| self.endpoint().is_openrouter());
+        told.unwrap_or_else(|| self.endpoint().label.clone())
+    }
+
     fn tell_retry(&self, wait: Duration, reason: &str) {
         self.context.observer.observe(&Event::GenerateRetry {
             resource: self.ask.request.address.clone(),
@@ -207,6 +237,18 @@ impl<'a, 'b> Inquiry<'a, 'b> {
             seconds: wait.as_secs_f64(),
             reason: reason.to_owned(),
         });
+    }
+
+    /// The fault, where it was the budget that cut an answer off, and not the server by itself.
+    fn used_up(&self, answer: &Answer, text: &str) -> Option<Fault> {
+        let Bound { most, limit } = self.bound.as_ref()?;
+        let limit = limit.as_ref().filter(|_| answer.tokens_out.is_none_or(|tokens| tokens >= *most))?;
+        let message = format!(
+            "what the run may use is used up: the answer was cut off after the {most} tokens that the {limit} left \
+             for it{}. {RAISE}. What is there is in the lock.",
+            self.kept(text)
+        );
+        Some(Fault::new(ModelErrorKind::Budget, Next::Stop, message))
     }
 
     fn cut_off(&self, text: &str) -> Fault {
@@ -236,7 +278,13 @@ impl<'a, 'b> Inquiry<'a, 'b> {
 
     /// Keeps an answer that cannot be used, and says where.
     fn kept(&self, text: &str) -> String {
-        let path = self.context.saved.failed(&self.ask.request.address, text);
-        path.map(|path| format!("; it is kept in {}", path.display())).unwrap_or_default()
+        self.keep(text).map(|path| format!("; it is kept in {}", path.display())).unwrap_or_default()
+    }
+
+    fn keep(&self, text: &str) -> Option<PathBuf> {
+        if text.trim().is_empty() {
+            return None;
+        }
+        self.context.saved.failed(&self.ask.request.address, text)
     }
 }

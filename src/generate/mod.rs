@@ -18,6 +18,7 @@ mod inquiry;
 pub mod lock;
 mod near;
 mod prepare;
+mod price;
 pub mod prompt;
 pub mod redact;
 mod retry;

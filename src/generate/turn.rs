@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::budget::Need;
 use super::endpoint::Endpoint;
 use super::format::Syntax;
 use super::prompt::{self, Prompt};
@@ -10,6 +11,10 @@ use crate::resource::ArtifactSize;
 
 /// The parameters that bound the length of an answer.
 const LENGTHS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+/// How many tokens a model may think for, where a budget bounds its answer: that counts as well.
+const THINKING: u64 = 4096;
+/// How many tokens a server may put around what it is sent, at most: the form of a talk, the date.
+const SURROUNDINGS: u64 = 256;
 /// What joins two halves of an answer is looked for in so many bytes.
 const OVERLAP: usize = 400;
 
@@ -20,6 +25,8 @@ pub(super) struct Without {
     pub response_format: bool,
     /// It counts no tokens in a stream.
     pub stream_options: bool,
+    /// It has no `max_tokens`, and calls that `max_completion_tokens`.
+    pub max_tokens: bool,
 }
 
 /// What has been said since the question.
@@ -128,11 +135,23 @@ fn has_length(endpoint: &Endpoint) -> bool {
     LENGTHS.iter().any(|name| endpoint.parameters.get(*name).is_some_and(Value::is_u64))
 }
 
-/// How many tokens a request and its answer may need, roughly: four letters make one.
-pub(super) fn expected_tokens(ask: &Ask, body: &Value) -> u64 {
-    let answer = answer_tokens(ask);
+/// What a request and its answer may need of a budget.
+pub(super) fn need(endpoint: &Endpoint, ask: &Ask, body: &Value, talk: &Talk) -> Need {
     let longest = LENGTHS.iter().filter_map(|name| body.get(*name)?.as_u64()).min();
-    question_tokens(body) + longest.map_or(answer, |longest| longest.min(answer))
+    let room = longest.unwrap_or((2 * answer_tokens(ask) + THINKING) << talk.room);
+    Need { question: question_tokens(endpoint, body), answer: room.min(answer_tokens(ask)), room }
+}
+
+/// Lets the answer have no more tokens than that.
+pub(super) fn bound(body: &mut Value, most: u64, talk: &Talk) {
+    let Some(body) = body.as_object_mut() else { return };
+    let mut lengths: Vec<&str> = LENGTHS.into_iter().filter(|name| body.contains_key(*name)).collect();
+    if lengths.is_empty() {
+        lengths.push(LENGTHS[usize::from(talk.without.max_tokens)]);
+    }
+    for name in lengths {
+        body.insert(name.to_owned(), most.into());
+    }
 }
 
 /// How many tokens an answer of the size that is asked for has, roughly and at most.
@@ -145,16 +164,13 @@ fn answer_tokens(ask: &Ask) -> u64 {
     }
 }
 
-/// How many tokens a question has, roughly.
-pub(super) fn question_tokens(body: &Value) -> u64 {
-    let messages = body.get("messages").and_then(Value::as_array);
-    let contents = messages.into_iter().flatten().filter_map(|message| message.get("content")?.as_str());
-    tokens(contents.map(str::len).sum())
-}
-
-/// How many tokens a text of this length has, roughly.
-pub(super) fn tokens(length: usize) -> u64 {
-    u64::try_from(length.div_ceil(4)).unwrap_or(u64::MAX)
+/// How many tokens a question has at most. No token is less than one byte, in whatever language,
+/// and a schema is read with the question; on this machine it is a grammar, which is not read.
+fn question_tokens(endpoint: &Endpoint, body: &Value) -> u64 {
+    let format = body.get("response_format").filter(|_| !endpoint.local);
+    let parts = [body.get("messages"), format];
+    let bytes: usize = parts.into_iter().flatten().map(|part| part.to_string().len()).sum();
+    u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(SURROUNDINGS)
 }
 
 /// Puts the rest of an answer behind its first part, without what it repeats.

@@ -168,6 +168,8 @@ async fn answers_that_are_none() {
         (delta(json!(" \n"), "stop"), Kind::Answer, 4, "empty"),
         (delta(json!("```\n```"), "stop"), Kind::Answer, 1, "empty"),
         (delta(json!("half a"), "length"), Kind::Answer, 2, "cut off"),
+        // It thought until its room was full.
+        (delta(Value::Null, "length"), Kind::Answer, 2, "cut off"),
         (delta(json!("half a"), "content_filter"), Kind::Answer, 1, "content filter"),
         (
             choice(&json!({"delta": {"refusal": "I won't."}, "finish_reason": "stop"})),

@@ -1,4 +1,4 @@
-//! Budgets, fall-backs, and what is asked for again or not at all.
+//! Fall-backs, and what is asked for again or not at all.
 
 use std::fs;
 
@@ -6,41 +6,11 @@ use serde_json::json;
 use wiremock::matchers::{body_string_contains, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{Project, answer, bodies, file};
-use crate::error::{Error, ModelErrorKind as Kind};
+use super::{Project, answer, file};
+use crate::error::Error;
 use crate::generate::{Endpoint, Regenerate, generate, prepare, prepare_again};
 use crate::resource::Artifact;
 use crate::settings::Model;
-
-fn using(tokens: u64, cost: f64) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({
-        "choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": tokens, "completion_tokens": 0, "cost": cost},
-    }))
-}
-
-#[tokio::test]
-async fn stops_before_a_budget_is_crossed() {
-    for (tokens, cost, requests) in [(Some(3000), None, 3), (None, Some(1.0), 2)] {
-        let server = MockServer::start().await;
-        Mock::given(method("POST")).respond_with(using(900, 0.4)).mount(&server).await;
-        let mut project = Project::new(&server.uri());
-        (project.settings.max_tokens_total, project.settings.max_cost) = (tokens, cost);
-        let names: Vec<_> = (0..6).map(|n| file(&format!("{n}.txt"))).collect();
-        let generation = project.generate(names.clone()).await.unwrap();
-        let sent = bodies(&server).await.len();
-        assert!(sent >= 1 && sent <= requests, "{sent}");
-        let totals = generation.totals();
-        assert!(totals.tokens_in.unwrap() <= 3000 && totals.cost.unwrap() <= 1.21, "{totals:?}");
-        assert_eq!((totals.asked, totals.failed), (sent, 6 - sent));
-        let error = generation.error().unwrap();
-        assert!(matches!(error, Error::Model { kind: Kind::Budget, .. }));
-        assert!(error.to_string().contains("not asked for, because it could cross the limit of"), "{error}");
-        let more = format!("So it is with {} more.", 5 - sent);
-        assert!(error.to_string().contains(&more) && error.to_string().lines().count() == 3, "{error}");
-        assert_eq!(prepare(names, &project.lock()).unwrap().missing.len(), 6 - sent);
-    }
-}
 
 #[tokio::test]
 async fn falls_back_on_another_model() {

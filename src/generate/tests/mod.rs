@@ -1,5 +1,6 @@
 //! The generate stage against scripted servers: every fault that a real one can produce.
 
+mod budget;
 mod faults;
 mod hostile;
 mod limits;
