@@ -55,8 +55,26 @@ pub enum Command {
         #[arg(default_value = ".")]
         folder: PathBuf,
     },
-    /// Bring the resources up: load, generate, compile, deploy
-    Apply(Run),
+    /// Bring the resources up: load, generate, compile, deploy, check
+    ///
+    /// The path can also be a plan that `clockwork plan --out` has written: then exactly that plan is run, or none.
+    Apply {
+        /// What to bring up.
+        #[command(flatten)]
+        run: Run,
+        /// Which part of it.
+        #[command(flatten)]
+        part: Part,
+        /// How to change things.
+        #[command(flatten)]
+        change: Change,
+        /// Remove what main.py no longer has
+        #[arg(long)]
+        prune: bool,
+        /// Leave the resources' assertions untried
+        #[arg(long)]
+        no_check: bool,
+    },
     /// Let the model write what is missing, and compile, without deploying
     Generate {
         /// What to generate.
@@ -79,12 +97,43 @@ pub enum Command {
         /// What to plan.
         #[command(flatten)]
         run: Run,
+        /// Which part of it.
+        #[command(flatten)]
+        part: Part,
+        /// Plan to remove what main.py no longer has
+        #[arg(long)]
+        prune: bool,
+        /// Write the plan to a file, for `clockwork apply FILE`
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
         /// Exit with 2 where changes are pending
         #[arg(long)]
         detailed_exitcode: bool,
     },
-    /// Take the resources down again
-    Destroy(Run),
+    /// Take the resources down again, also where main.py is gone or broken
+    Destroy {
+        /// What to take down.
+        #[command(flatten)]
+        run: Run,
+        /// Which part of it.
+        #[command(flatten)]
+        part: Part,
+        /// How to change things.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Look at what Clockwork knows of what it has deployed, and mend it
+    #[command(subcommand)]
+    State(StateCommand),
+    /// Try the assertions of the resources, on their hosts, and change nothing there
+    Check {
+        /// A main.py, or the folder that holds it
+        #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
+        path: String,
+        /// Which part of it.
+        #[command(flatten)]
+        part: Part,
+    },
     /// Draw which resource needs which
     Graph {
         /// A main.py, or the folder that holds it
@@ -107,6 +156,76 @@ pub enum Command {
     },
 }
 
+/// What to do with the state.
+#[derive(Debug, Clone, Subcommand)]
+pub enum StateCommand {
+    /// List what was deployed where
+    List {
+        /// A main.py, or the folder that holds it
+        #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
+        path: String,
+    },
+    /// Show all that is known of a resource
+    Show {
+        /// Which.
+        #[command(flatten)]
+        known: KnownAs,
+    },
+    /// Forget a resource, and leave it as it is on its host
+    Forget {
+        /// Which.
+        #[command(flatten)]
+        known: KnownAs,
+    },
+    /// Take up a resource of main.py that is on its host already, and leave it as it is there
+    Adopt {
+        /// The resource: its name, or Kind.name
+        name: String,
+        /// A main.py, or the folder that holds it
+        #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
+        path: String,
+    },
+}
+
+/// A resource that the state knows.
+#[derive(Debug, Clone, Args)]
+pub struct KnownAs {
+    /// The resource: its name, or Kind.name
+    pub name: String,
+    /// A main.py, or the folder that holds it
+    #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
+    pub path: String,
+    /// On this host only
+    #[arg(long)]
+    pub host: Option<String>,
+}
+
+/// Which part of a project a command is about.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Part {
+    /// Only this resource or group, and what it needs; for destroy, and what needs it. Can be given several times
+    #[arg(long = "target", value_name = "NAME")]
+    pub targets: Vec<String>,
+}
+
+/// How a command changes things.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Change {
+    /// Ask nothing
+    #[arg(long, short)]
+    pub yes: bool,
+    /// How long to wait for another run on the same project
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
+    pub lock_timeout: f64,
+}
+
+/// Reads a length of time.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is no number of seconds".to_owned())?;
+    let sane = (0.0..=1e9).contains(&seconds);
+    sane.then_some(seconds).ok_or_else(|| "seconds are a number from 0 on".to_owned())
+}
+
 /// What to do with the local model.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ModelCommand {
@@ -126,7 +245,7 @@ pub enum CompletionShell {
 }
 
 /// What the commands that run main.py have in common.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that can be typed")]
 pub struct Run {
     /// A main.py, or the folder that holds it
@@ -170,6 +289,13 @@ pub struct Run {
     pub allow_unverified_images: bool,
 }
 
+impl Run {
+    /// A run of a path with nothing else said.
+    pub fn of(path: String) -> Self {
+        Self { path, ..Self::default() }
+    }
+}
+
 /// A command that runs main.py.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -181,6 +307,8 @@ pub enum Verb {
     Plan,
     /// Take down.
     Destroy,
+    /// Try what has to hold.
+    Check,
 }
 
 impl Verb {
@@ -191,12 +319,15 @@ impl Verb {
             Self::Generate => "generate",
             Self::Plan => "plan",
             Self::Destroy => "destroy",
+            Self::Check => "check",
         }
     }
 
     /// The verb that is typed as `word`.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Apply, Self::Generate, Self::Plan, Self::Destroy].into_iter().find(|verb| verb.word() == word)
+        [Self::Apply, Self::Generate, Self::Plan, Self::Destroy, Self::Check]
+            .into_iter()
+            .find(|verb| verb.word() == word)
     }
 }
 

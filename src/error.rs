@@ -67,9 +67,33 @@ pub enum Error {
         /// The resources that it has an answer to an older question for.
         stale: Vec<Address>,
     },
+    /// `.clockwork/state.json` cannot be used.
+    #[error("{} {reason}.", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Another run is at work on the same project.
+    #[error(
+        "{holder} is at work on this project. Wait for it: `--lock-timeout 300` waits for up to 300 seconds"
+    )]
+    Held {
+        /// Who it is.
+        holder: String,
+    },
     /// Resources need one another, in a round that ends where it began.
     #[error("there is no order in which to deploy these: {}. Take one of the dependencies away.", .0.join(" → "))]
     Cycle(Vec<String>),
+    /// A name is that of no resource and no group, or of several groups.
+    #[error("'{}' {reason}", name.escape_debug())]
+    Target {
+        /// The name, as it was typed.
+        name: String,
+        /// What it is not, and what to do.
+        reason: String,
+    },
     /// The user interrupted the run.
     #[error("interrupted")]
     Interrupted,

@@ -13,6 +13,13 @@ use crate::resource::Address;
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
+    /// Another run is at work on the project, and is waited for.
+    Waiting {
+        /// Who it is.
+        holder: String,
+    },
+    /// It has ended.
+    Waited,
     /// The model is about to be asked for `total` artifacts; `pinned` more stand in the lock.
     GenerateBegin {
         /// How many artifacts are asked for.
@@ -120,6 +127,32 @@ pub enum Event {
         /// Whether it failed.
         failed: bool,
         /// How long it took.
+        seconds: f64,
+    },
+    /// An assertion is about to be tried on a host.
+    CheckStart {
+        /// The host's name.
+        host: String,
+        /// The resource that it belongs to.
+        resource: Address,
+        /// What is checked.
+        check: String,
+    },
+    /// An assertion holds on a host, or does not.
+    CheckEnd {
+        /// The host's name.
+        host: String,
+        /// The resource that it belongs to.
+        resource: Address,
+        /// What is checked.
+        check: String,
+        /// Whether it holds.
+        ok: bool,
+        /// Why it does not.
+        error: Option<String>,
+        /// How often it was tried.
+        attempts: u32,
+        /// How long that took.
         seconds: f64,
     },
 }

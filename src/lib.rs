@@ -5,15 +5,21 @@
 
 pub mod cli;
 pub mod compile;
+mod disk;
 pub mod error;
 pub mod event;
 pub mod generate;
 pub mod graph;
+mod near;
 pub mod outcome;
+pub mod plan;
+pub mod probe;
+mod redact;
 pub mod report;
 pub mod resource;
 pub mod scaffold;
 pub mod settings;
+pub mod state;
 mod templates;
 
 pub use error::{Error, Result};

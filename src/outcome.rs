@@ -1,8 +1,10 @@
 //! What a deploy or a plan did: per operation, per resource and host, and in all.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::resource::{Address, Artifact};
 
@@ -16,6 +18,8 @@ pub enum Action {
     Change,
     /// It was there, and is not wanted.
     Remove,
+    /// It was deployed as it is wanted, and somebody has changed it since.
+    Drifted,
     /// It is as wanted.
     Unchanged,
     /// Whether it changes cannot be known before it runs.
@@ -34,6 +38,8 @@ impl Action {
     pub fn word(self, done: bool) -> &'static str {
         match self {
             Self::Conditional if done => "run",
+            Self::Drifted if done => "repaired",
+            Self::Drifted => "drifted",
             Self::Create => "create",
             Self::Change => "change",
             Self::Remove => "remove",
@@ -49,8 +55,9 @@ impl Action {
     /// stayed are a creation only where nothing was changed or removed.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        use Action::{Change, Conditional, Create, Remove, Skipped, Unchanged};
+        use Action::{Change, Conditional, Create, Drifted, Remove, Skipped, Unchanged};
         match (self, other) {
+            (Drifted, _) | (_, Drifted) => Drifted,
             (Change, _) | (_, Change) | (Create, Remove) | (Remove, Create) => Change,
             (Create, _) | (_, Create) => Create,
             (Remove, _) | (_, Remove) => Remove,
@@ -76,6 +83,8 @@ pub struct OperationOutcome {
     pub seconds: f64,
     /// A unified diff, where the operation tells one.
     pub diff: Option<String>,
+    /// Whether it takes something away to make it anew.
+    pub replaces: bool,
 }
 
 impl OperationOutcome {
@@ -105,6 +114,29 @@ pub struct ResourceOutcome {
     pub diff: Option<String>,
     /// Its operations, in order.
     pub operations: Vec<OperationOutcome>,
+    /// The path of the group that it belongs to.
+    pub group: Option<String>,
+    /// Whether what is there is taken away to make it anew.
+    pub replaces: bool,
+    /// Whether main.py no longer has it.
+    pub gone: bool,
+    /// What differs from what was last deployed.
+    pub changes: Vec<FieldChange>,
+    /// Why it is as it is, where there is more to say than the action does.
+    pub reason: Option<String>,
+}
+
+/// A field that was deployed with one value and is wanted with another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The field.
+    pub field: String,
+    /// What it was; null where there was none.
+    pub before: Value,
+    /// What it is to be; null where there is to be none.
+    pub after: Value,
+    /// Whether the model chose the new value.
+    pub by_model: bool,
 }
 
 impl ResourceOutcome {
@@ -128,7 +160,12 @@ impl ResourceOutcome {
             // Not `sum`, which is -0 where there is nothing to add.
             seconds: operations.iter().fold(0.0, |sum, op| sum + op.seconds),
             diff: (!diffs.is_empty()).then(|| diffs.concat()),
+            replaces: operations.iter().any(|op| op.replaces && op.changed),
             operations,
+            group: None,
+            gone: false,
+            changes: Vec::new(),
+            reason: None,
         }
     }
 }
@@ -259,11 +296,42 @@ impl ArtifactReport {
     }
 }
 
+/// One assertion on one host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckOutcome {
+    /// The resource that it belongs to.
+    #[serde(flatten)]
+    pub address: Address,
+    /// The host's name in the inventory.
+    pub host: String,
+    /// What is checked, in one line.
+    pub assertion: String,
+    /// Whether it holds.
+    pub ok: bool,
+    /// Why it does not.
+    pub error: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How long that took, with the waiting in between.
+    pub seconds: f64,
+}
+
+impl FieldChange {
+    /// Whether it is a change of a text that the state does not keep.
+    pub fn is_of_a_text(&self) -> bool {
+        let is_length = |value: &Value| {
+            value.as_str().is_some_and(|text| text.starts_with('(') && text.ends_with(" characters)"))
+        };
+        is_length(&self.before) || is_length(&self.after)
+    }
+}
+
 /// Why a command failed, after it had done something worth reporting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// The class in `clockwork.exceptions` that says what kind of failure it is.
-    pub class: &'static str,
+    #[serde(rename = "kind")]
+    pub class: Cow<'static, str>,
     /// What went wrong, and what to do next.
     pub message: String,
 }
@@ -271,7 +339,9 @@ pub struct Failure {
 /// All that a command has to tell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// `apply`, `plan`, `generate` or `destroy`.
+    /// The version of this document's form, as `--json` prints it.
+    pub schema: u32,
+    /// `apply`, `plan`, `generate`, `destroy` or `check`.
     pub command: &'static str,
     /// Whether it only looked.
     pub dry_run: bool,
@@ -282,11 +352,42 @@ pub struct Report {
     pub deploy: DeployOutcome,
     /// What was generated.
     pub artifacts: Vec<ArtifactReport>,
+    /// What was checked.
+    pub checks: Vec<CheckOutcome>,
     /// How long it all took.
     pub seconds: f64,
     /// What the user should know beside all that.
     pub notes: Vec<String>,
     /// Why it failed, where it did.
-    #[serde(skip)]
+    #[serde(rename = "error")]
     pub failure: Option<Failure>,
+}
+
+impl Failure {
+    /// A failure of the class, with what went wrong and what to do next.
+    pub fn new(class: impl Into<Cow<'static, str>>, message: String) -> Self {
+        Self { class: class.into(), message }
+    }
+}
+
+impl Report {
+    /// The form that this version writes. It grows where a key changes its meaning or goes; keys that
+    /// come on top do not change it.
+    pub const SCHEMA: u32 = 1;
+
+    /// The report of a command that has done nothing yet.
+    pub fn new(command: &'static str, dry_run: bool) -> Self {
+        Self {
+            schema: Self::SCHEMA,
+            command,
+            dry_run,
+            folder: String::new(),
+            deploy: DeployOutcome::default(),
+            artifacts: Vec::new(),
+            checks: Vec::new(),
+            seconds: 0.0,
+            notes: Vec::new(),
+            failure: None,
+        }
+    }
 }

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -125,3 +126,20 @@ except KeyboardInterrupt:
         thread.join()
     assert time.monotonic() - began < 40
     assert "interrupted" in "".join(output.get("text", "") for output in client.nb.cells[0]["outputs"])
+
+
+def test_a_graph_shows_as_a_picture(tmp_path: Path) -> None:
+    cells = outputs(
+        notebook(
+            tmp_path,
+            """
+import clockwork
+from clockwork.resources import FileResource
+page = FileResource(name="page", content="x")
+clockwork.graph([clockwork.Group("site", [page, FileResource(name="log", content="x", depends_on=[page])])])
+""",
+        )
+    )
+    picture = cells[0][-1]["data"]["image/svg+xml"]
+    names = [text.text for text in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"site", "page", "log"} <= set(names)

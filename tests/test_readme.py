@@ -44,10 +44,56 @@ def test_a_kind_of_your_own(served_project: Project, model_server: ModelServer) 
     assert not list(target.iterdir())
 
 
+def test_groups(project: Project) -> None:
+    project.write(EXAMPLES["groups"].replace("/tmp/clockwork-groups", str(project.folder / "out")))
+    assert set(actions(project.json("apply")).values()) == {"create"}
+    document = project.json("graph")
+    groups = {r["name"]: g for r, g in zip(document["resources"], document["groups"], strict=True)}
+    assert groups == {
+        "base.conf": None,
+        "index.html": "webapp",
+        "data.json": "webapp/storage",
+        "check.txt": None,
+    }
+    assert set(actions(project.json("destroy")).values()) == {"remove"}
+
+
 def test_a_script(project: Project) -> None:
     done = project.python(EXAMPLES["script"])
     assert done.returncode == 0, done.stderr
     assert done.stdout == "FileResource motd @local create\n"
+
+
+def test_checks(project: Project) -> None:
+    folder = project.folder / "checks"
+    project.write(EXAMPLES["checks"].replace("/tmp/clockwork-checks", str(folder)))
+    assert [check["ok"] for check in project.json("apply")["checks"]] == [True] * 4
+    (folder / "settings.json").write_text('{"port": 80}')
+    report = project.json("check", expect=1)
+    assert [check["ok"] for check in report["checks"]] == [True, True, False, False]
+    assert "main.py, line 11, in is_valid_json" in report["checks"][3]["error"]
+
+
+def test_the_life_cycle(project: Project) -> None:
+    project.write(EXAMPLES["lifecycle"])
+    assert project.run("apply").returncode == 0
+    (project.folder / "site" / "base.conf").write_text("port = 80\n")
+    changed = EXAMPLES["lifecycle"].replace("<h1>Hello</h1>", "<h1>Hello, you</h1>")
+    changed = changed.replace("depends_on=[base]", 'depends_on=[base], mode="640"')
+    changed = re.sub(r"robots = .*\n", "", changed).replace("[page, robots]", "[page]")
+    project.write(changed)
+    output = project.run("plan").stdout.replace(str(project.folder), "/srv")
+    (shown,) = re.findall(r"<!-- output: lifecycle -->\n```text\n(.*?)```", README, re.DOTALL)
+    for part in (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", r"\d+\.\d s"):
+        output, shown = re.sub(part, "…", output), re.sub(part, "…", shown)
+    assert output == shown
+    assert actions(project.json("apply", "--prune", "--yes")) == {
+        "robots.txt": "remove",
+        "base.conf": "drifted",
+        "index.html": "change",
+    }
+    assert set(actions(project.json("destroy")).values()) == {"remove"}
+    assert not list((project.folder / "site").iterdir())
 
 
 @pytest.mark.parametrize("example", ["quickstart", "file-generation", "docker-service", "custom-resource"])
@@ -57,7 +103,21 @@ def test_examples_load(example: str, project: Project) -> None:
 
 
 def test_every_command_and_option_is_told() -> None:
-    for command in ("apply", "generate", "plan", "destroy", "init", "model pull", "completion", "version"):
+    for command in (
+        "apply",
+        "generate",
+        "plan",
+        "destroy",
+        "check",
+        "state list",
+        "state show",
+        "state forget",
+        "state adopt",
+        "init",
+        "model pull",
+        "completion",
+        "version",
+    ):
         assert f"`clockwork {command}" in README
 
 

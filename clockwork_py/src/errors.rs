@@ -31,8 +31,11 @@ pub fn class(error: &Error) -> &'static str {
         Error::Write { .. } => "WriteError",
         Error::Model { kind, .. } => kind.class(),
         Error::Cycle(_) => "DependencyCycleError",
+        Error::Target { .. } => "TargetError",
         Error::Lock { .. } => "LockError",
         Error::Locked { .. } => "LockedError",
+        Error::State { .. } => "StateError",
+        Error::Held { .. } => "StateLockedError",
         _ => "ClockworkError",
     }
 }

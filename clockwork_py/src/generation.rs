@@ -46,7 +46,7 @@ pub fn generate(
     let mut resources = HashMap::new();
     user_code::surround(py, &project.folder, false, || {
         let all: Vec<_> = project
-            .resources
+            .all
             .iter()
             .map(|resource| resource::in_project(resource.bind(py)))
             .collect::<PyResult<_>>()?;
@@ -77,8 +77,7 @@ pub fn generate(
         ask(py, invocation, settings, prepared, &resources, &mut lock)?
     };
 
-    let failure =
-        generation.error().map(|error| Failure { class: errors::class(&error), message: error.to_string() });
+    let failure = generation.error().map(|error| Failure::new(errors::class(&error), error.to_string()));
     let Generation { artifacts, outcomes, replaced, .. } = generation;
     let before: HashMap<&Address, &Artifact> =
         replaced.iter().map(|(address, content)| (address, content)).collect();
@@ -90,7 +89,8 @@ pub fn generate(
         ArtifactReport { content, ..ArtifactReport::new(outcome) }.against(before)
     });
     let reports = reports.collect();
-    if failure.is_none() && project.is_main && matches!(invocation.verb, Verb::Apply | Verb::Generate) {
+    if failure.is_none() && project.is_whole_main() && matches!(invocation.verb, Verb::Apply | Verb::Generate)
+    {
         drop_gone(py, project, &mut lock)?;
     }
     Ok((artifacts, reports, failure))

@@ -1,21 +1,28 @@
 //! The Python module `clockwork._core`: converts, detaches from the interpreter, calls the core,
 //! maps the error.
 
+mod check;
 mod cli;
+mod compiling;
 mod deploy;
+mod deploying;
 mod errors;
 mod generation;
 mod invocation;
 mod load;
 mod local_model;
+mod network;
+mod options;
 mod pipeline;
 mod progress;
 mod resource;
 mod seam;
+mod selection;
 mod stdio;
 mod traceback;
 mod user_code;
 mod wait;
+mod waiting;
 
 use pyo3::prelude::*;
 
@@ -25,8 +32,8 @@ mod _core {
     use std::path::PathBuf;
 
     use clockwork_core::cli::Verb;
-    use clockwork_core::generate::Regenerate;
-    use clockwork_core::settings::Overrides;
+    use clockwork_core::graph::{Graph, GraphFormat};
+    use clockwork_core::resource::Address;
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
@@ -38,10 +45,12 @@ mod _core {
     #[pymodule_export]
     use crate::seam::{Cancel, preload, run_script};
 
-    use crate::invocation::Invocation;
-    use crate::pipeline;
+    use crate::options::{Callable, Options};
     use crate::progress::observer;
-    use crate::{cli, errors};
+    use crate::{cli, compiling, errors, load, pipeline};
+
+    /// Resources, for each the places of those that it needs, and for each the path of its group.
+    type Parts = (Vec<Py<PyAny>>, Vec<Vec<usize>>, Vec<Option<String>>);
 
     #[pymodule_export]
     const VERSION: &str = clockwork_core::VERSION;
@@ -58,46 +67,70 @@ mod _core {
 
     /// Runs the pipeline; see `clockwork.core.ClockworkCore`.
     #[pyfunction]
-    #[expect(clippy::too_many_arguments, reason = "each is an argument of a method of ClockworkCore")]
     fn run<'py>(
         py: Python<'py>,
         command: &str,
         source: Bound<'py, PyAny>,
-        dry_run: bool,
-        fail_fast: bool,
-        regenerate: &Bound<'py, PyAny>,
-        locked: bool,
+        options: &Bound<'py, PyDict>,
         overrides: &Bound<'py, PyDict>,
         compiler: Option<Bound<'py, PyAny>>,
         progress: Option<Py<PyAny>>,
+        approve: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let Some(verb) = Verb::parse(command) else {
             return Err(PyValueError::new_err(format!("there is no command {command:?}")));
         };
-        let overrides: Overrides = depythonize(overrides)?;
-        let observer = observer(progress);
-        let regenerate = match regenerate.extract::<bool>() {
-            Ok(false) => Regenerate::None,
-            Ok(true) => Regenerate::All,
-            Err(_) => Regenerate::Names(regenerate.extract()?),
-        };
-        let invocation = Invocation {
-            verb,
-            source,
-            dry_run,
-            fail_fast,
-            overrides,
-            regenerate,
-            locked,
-            compiler,
-            observer,
-        };
+        let options: Options = depythonize(options)?;
+        let mut invocation = options.invocation(verb, source, depythonize(overrides)?)?;
+        invocation.compiler = compiler;
+        invocation.observer = observer(progress);
+        invocation.read_plan(py)?;
+        if let Some(callable) = approve {
+            invocation.approver = Some(Box::new(Callable { callable, prune: invocation.prune }));
+        }
         let report = pipeline::run(py, &invocation)?;
-        let result = pipeline::to_python(py, &report)?;
-        let Some(failure) = report.failure else { return Ok(result) };
-        let result =
-            py.import("clockwork.results")?.getattr("Result")?.call_method1("from_dict", (result,))?;
-        Err(errors::exception_with(py, failure.class, &failure.message, Some(result)))
+        let Some(failure) = &report.failure else { return pipeline::to_result(py, &report) };
+        let result = pipeline::to_result(py, &report)?;
+        Err(errors::exception_with(py, &failure.class, &failure.message, Some(result)))
+    }
+
+    /// Loads a project and tells which resource needs which; see `clockwork.graph`.
+    #[pyfunction]
+    fn graph(py: Python<'_>, source: &Bound<'_, PyAny>) -> PyResult<Parts> {
+        let project = load::load(source)?;
+        let Graph { needs, groups, .. } = load::graph(py, &project.resources)?;
+        Ok((project.resources, needs, groups))
+    }
+
+    /// Writes a graph, its resources given by kind and name, as `mermaid`, `dot` or `svg`.
+    #[pyfunction]
+    fn draw(
+        resources: Vec<(String, String)>,
+        needs: Vec<Vec<usize>>,
+        groups: Vec<Option<String>>,
+        format: &str,
+    ) -> PyResult<String> {
+        let count = resources.len();
+        if needs.len() != count || groups.len() != count || needs.iter().flatten().any(|need| *need >= count)
+        {
+            return Err(PyValueError::new_err("needs and groups do not fit the resources"));
+        }
+        let format = match format {
+            "mermaid" => GraphFormat::Mermaid,
+            "dot" => GraphFormat::Dot,
+            "svg" => GraphFormat::Svg,
+            _ => return Err(PyValueError::new_err(format!("there is no format {format:?}"))),
+        };
+        let nodes = resources.into_iter().map(|(kind, name)| Address { kind, name }).collect();
+        Ok(Graph { nodes, needs, groups }.write(format))
+    }
+
+    /// Makes a path absolute, as the templates of built-in kinds do.
+    #[pyfunction]
+    #[pyo3(name = "_resolve")]
+    #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
+    fn resolve(path: &str, folder: PathBuf) -> String {
+        clockwork_core::compile::kinds::resolve(path, &folder)
     }
 
     /// Compiles resources with their artifacts and writes the files.
@@ -111,6 +144,6 @@ mod _core {
         output_dir: PathBuf,
         with_deploy: bool,
     ) -> PyResult<()> {
-        pipeline::compile_to(py, resources, artifacts, inventory, &output_dir, with_deploy)
+        compiling::compile_to(py, resources, artifacts, inventory, &output_dir, with_deploy)
     }
 }

@@ -16,14 +16,37 @@ use crate::{errors, traceback, user_code};
 /// The name that main.py's module has while it runs, and that tells it that it is not the program.
 const MODULE: &str = "__clockwork_main__";
 
+/// The file that a project's folder holds.
+const MAIN: &str = "main.py";
+
 /// What the load stage makes.
 pub struct Project {
     /// The folder of main.py; the working folder where resources were passed as a list.
     pub folder: PathBuf,
-    /// Whether they are all that the folder's main.py defines, and not a part or another file's.
-    pub is_main: bool,
-    /// The resources, in order of definition.
+    /// The name of the file that defines the resources; none where they were passed as a list.
+    pub source: Option<String>,
+    /// All resources, each after what it needs, and else in order of definition.
+    pub all: Vec<Py<PyAny>>,
+    /// Those of them that the run is about.
     pub resources: Vec<Py<PyAny>>,
+}
+
+impl Project {
+    /// What is left of a project whose file cannot be used: what the state knows of it.
+    pub fn bare(folder: PathBuf, source: String) -> Self {
+        Self { folder, source: Some(source), all: Vec::new(), resources: Vec::new() }
+    }
+
+    /// Whether the run is about all that the folder's main.py defines, and not a part or another file's.
+    pub fn is_whole_main(&self) -> bool {
+        self.source.as_deref() == Some(MAIN) && self.resources.len() == self.all.len()
+    }
+
+    /// Limits the run to some of the resources, by their places.
+    pub fn narrow(&mut self, py: Python<'_>, places: &[usize]) {
+        self.resources =
+            places.iter().filter_map(|place| self.all.get(*place)).map(|r| r.clone_ref(py)).collect();
+    }
 }
 
 /// Loads a path, or takes a list of resources as it is.
@@ -32,22 +55,36 @@ pub fn load(source: &Bound<'_, PyAny>) -> PyResult<Project> {
     if let Ok(path) = source.extract::<PathBuf>() {
         return load_path(py, &path);
     }
-    let mut collector = Collector::default();
-    for item in source.try_iter()? {
-        let item = item?;
-        if !collector.collect(&item)? {
-            let class = item.get_type().name()?.to_string();
-            let message =
-                format!("resources are wanted, and {class} is none: pass a path or a list of resources");
-            return Err(errors::exception(py, "LoadError", &message));
+    let mut collector = Collector::new(py)?;
+    if !(collector.is_group(source)? && collector.collect(source)?) {
+        for item in source.try_iter()? {
+            let item = item?;
+            if !collector.collect(&item)? {
+                let class = item.get_type().name()?.to_string();
+                let message =
+                    format!("resources are wanted, and {class} is none: pass a path or a list of resources");
+                return Err(errors::exception(py, "LoadError", &message));
+            }
         }
     }
     let folder = std::env::current_dir()?;
-    finish(py, collector, &folder, "the list")
+    finish(py, collector, &folder, None)
+}
+
+/// The folder and the name of the file that a path means, whether or not there is one.
+pub fn place(path: &Path) -> (PathBuf, String) {
+    let file = file_of(path);
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    (folder, file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()))
+}
+
+fn file_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(MAIN) } else { path.to_path_buf() }
 }
 
 fn load_path(py: Python<'_>, path: &Path) -> PyResult<Project> {
-    let file = if path.is_dir() { path.join("main.py") } else { path.to_path_buf() };
+    let file = file_of(path);
     let Ok(file) = file.canonicalize() else {
         let message = format!(
             "there is no {}: run `clockwork init` to start a project here, or name a main.py or its folder",
@@ -68,11 +105,11 @@ fn load_path(py: Python<'_>, path: &Path) -> PyResult<Project> {
         return Err(errors::exception(py, "LoadError", &message));
     };
     let module = run(py, &source, &file, &folder).map_err(|error| explain(py, error, &shown, &folder))?;
-    let mut collector = Collector::default();
+    let mut collector = Collector::new(py)?;
     for value in module.dict().values() {
         collector.collect(&value)?;
     }
-    finish(py, collector, &folder, &shown)
+    finish(py, collector, &folder, Some(shown))
 }
 
 /// A file that a thread is loading. Over when dropped.
@@ -115,22 +152,33 @@ fn run<'py>(py: Python<'py>, source: &[u8], file: &Path, folder: &Path) -> PyRes
 }
 
 /// Finds resources in values, each once.
-#[derive(Default)]
-struct Collector {
+struct Collector<'py> {
+    group: Bound<'py, PyAny>,
     found: Vec<Py<PyAny>>,
+    groups: Vec<Bound<'py, PyAny>>,
     seen: HashSet<usize>,
 }
 
-impl Collector {
-    /// Takes a resource, or those in a list, tuple, set or dictionary. Whether it was any of these.
-    fn collect(&mut self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+impl<'py> Collector<'py> {
+    fn new(py: Python<'py>) -> PyResult<Self> {
+        let group = py.import("clockwork.resources.group")?.getattr("Group")?;
+        Ok(Self { group, found: Vec::new(), groups: Vec::new(), seen: HashSet::new() })
+    }
+
+    fn is_group(&self, value: &Bound<'py, PyAny>) -> PyResult<bool> {
+        value.is_instance(&self.group)
+    }
+
+    /// Takes a resource, or those in a group, list, tuple, set or dictionary. Whether it was any of these.
+    fn collect(&mut self, value: &Bound<'py, PyAny>) -> PyResult<bool> {
         let is_resource = value.is_instance_of::<Resource>();
-        let is_group = value.is_instance_of::<PyList>()
+        let is_group = self.is_group(value)?;
+        let is_collection = value.is_instance_of::<PyList>()
             || value.is_instance_of::<PyTuple>()
             || value.is_instance_of::<PySet>()
             || value.is_instance_of::<PyFrozenSet>();
         let dict = value.cast::<PyDict>().ok();
-        if !(is_resource || is_group || dict.is_some()) {
+        if !(is_resource || is_group || is_collection || dict.is_some()) {
             return Ok(false);
         }
         if !self.seen.insert(value.as_ptr() as usize) {
@@ -139,7 +187,16 @@ impl Collector {
         if is_resource {
             self.found.push(value.clone().unbind());
             // What is needed is deployed too, whether or not it has a name of its own.
-            self.collect(&value.getattr("depends_on")?)?;
+            for need in resource::needs(value)? {
+                self.collect(&need)?;
+            }
+        } else if is_group {
+            self.groups.push(value.clone());
+            for part in ["members", "depends_on"] {
+                for value in value.getattr(part)?.try_iter()? {
+                    self.collect(&value?)?;
+                }
+            }
         } else if let Some(dict) = dict {
             for value in dict.values() {
                 self.collect(&value)?;
@@ -154,7 +211,15 @@ impl Collector {
 }
 
 /// Puts the resources in order, and makes sure that there are some and that no two are the same.
-fn finish(py: Python<'_>, collector: Collector, folder: &Path, shown: &str) -> PyResult<Project> {
+///
+/// `source` is the name of the file that defines them.
+fn finish(
+    py: Python<'_>,
+    collector: Collector<'_>,
+    folder: &Path,
+    source: Option<String>,
+) -> PyResult<Project> {
+    let shown = source.as_deref().unwrap_or("the list");
     let mut resources = collector.found;
     // Definition is when a resource was made: a set has no order of its own, and a list may name
     // its members in another one.
@@ -180,10 +245,53 @@ fn finish(py: Python<'_>, collector: Collector, folder: &Path, shown: &str) -> P
         addresses.insert(address);
         resource::set_folder(resource, folder)?;
     }
+    check_groups(py, &collector.groups, &resources, shown)?;
     let graph = graph(py, &resources)?;
     let order = graph.order().map_err(|error| errors::map(py, &error))?;
-    let resources = order.iter().map(|&place| resources[place].clone_ref(py)).collect();
-    Ok(Project { folder: folder.to_path_buf(), is_main: shown == "main.py", resources })
+    let resources: Vec<Py<PyAny>> = order.iter().map(|&place| resources[place].clone_ref(py)).collect();
+    let all = resources.iter().map(|resource| resource.clone_ref(py)).collect();
+    Ok(Project { folder: folder.to_path_buf(), source, all, resources })
+}
+
+/// Makes sure that no two groups are called the same, and that no resource is in two.
+fn check_groups<'py>(
+    py: Python<'py>,
+    found: &[Bound<'py, PyAny>],
+    resources: &[Py<PyAny>],
+    shown: &str,
+) -> PyResult<()> {
+    // A group counts also where only its resources are bound to names.
+    let mut all: Vec<Bound<'py, PyAny>> = found.to_vec();
+    for resource in resources {
+        all.extend(resource::groups(resource.bind(py))?);
+    }
+    let mut paths = HashMap::new();
+    for group in &all {
+        let path: String = group.getattr("path")?.extract()?;
+        let message = format!(
+            "{shown} defines the group '{}' twice: give one of them another name",
+            path.escape_debug()
+        );
+        if !paths.entry(path).or_insert(group).is(group) {
+            return Err(errors::exception(py, "DuplicateResourceError", &message));
+        }
+    }
+    for group in found {
+        for resource in group.getattr("resources")?.try_iter()? {
+            let resource = resource?;
+            if resource::groups(&resource)?.iter().any(|around| around.is(group)) {
+                continue;
+            }
+            let message = format!(
+                "{} is in the group '{}', and nothing is in two: make the group '{}' without it",
+                resource::address(&resource)?,
+                resource::group(&resource)?.unwrap_or_default().escape_debug(),
+                group.getattr("path")?.extract::<String>()?.escape_debug()
+            );
+            return Err(errors::exception(py, "InvalidResourceError", &message));
+        }
+    }
+    Ok(())
 }
 
 /// Which resource needs which. All that is needed is among the resources.
@@ -194,9 +302,10 @@ pub fn graph(py: Python<'_>, resources: &[Py<PyAny>]) -> PyResult<Graph> {
     for resource in resources {
         let resource = resource.bind(py);
         graph.nodes.push(resource::address(resource)?);
+        graph.groups.push(resource::group(resource)?);
         let mut needs = Vec::new();
-        for need in resource.getattr("depends_on")?.try_iter()? {
-            let place = places.get(&(need?.as_ptr() as usize)).copied();
+        for need in resource::needs(resource)? {
+            let place = places.get(&(need.as_ptr() as usize)).copied();
             needs.extend(place.filter(|place| !needs.contains(place)));
         }
         graph.needs.push(needs);
@@ -219,6 +328,12 @@ fn explain(py: Python<'_>, error: PyErr, shown: &str, folder: &Path) -> PyErr {
             let place = traceback::frames(py, &error, folder, false)?;
             let messages = traceback::validation_messages(py, &error)?.join("\n  ");
             let message = format!("{resource} is not valid\n  {messages}\n{}", place.join("\n"));
+            return Ok(errors::exception(py, "InvalidResourceError", message.trim_end()));
+        }
+        if error.get_type(py).name()? == "InvalidResourceError" && errors::is_ours(py, &error) {
+            // A group says by itself what is wrong with it.
+            let place = traceback::frames(py, &error, folder, true)?;
+            let message = format!("{}\n{}", error.value(py).str()?, place.join("\n"));
             return Ok(errors::exception(py, "InvalidResourceError", message.trim_end()));
         }
         let syntax = error.is_instance_of::<PySyntaxError>(py) && error.traceback(py).is_none();

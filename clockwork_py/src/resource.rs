@@ -3,18 +3,22 @@
 
 use std::path::{Path, PathBuf};
 
-use clockwork_core::compile::{Block, Phase, kinds};
+use clockwork_core::compile::{Phase, kinds};
 use clockwork_core::resource::{Address, Artifact, ArtifactSize, ContextFile, ProjectResource, Request};
+use clockwork_core::state;
 use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use pythonize::depythonize;
+use pythonize::{depythonize, pythonize};
 use serde_json::{Map, Value};
 
 use crate::{errors, traceback};
 
 /// The largest file that is put before a model, in bytes: more than most models can read at once.
 const LARGEST_CONTEXT: usize = 256_000;
+
+/// What is shorter than this stands in any code by chance, in characters.
+const SHORTEST_SECRET: usize = 4;
 
 /// The behaviour of all resources. Their fields are Pydantic's.
 ///
@@ -82,9 +86,37 @@ fn render(slf: &Bound<'_, Resource>, phase: Phase, artifacts: Option<&Bound<'_, 
     kinds::render(&template, phase, &address, &fields, &folder(slf)?).map_err(|error| errors::map(py, &error))
 }
 
+/// What the state keeps of a resource, and what it must not keep.
+pub struct Kept {
+    /// Its fields, completed by the model, without secrets.
+    pub fields: Map<String, Value>,
+    /// Its secrets.
+    pub secrets: Vec<String>,
+}
+
+/// What the state is to know of a resource.
+pub fn kept(resource: &Bound<'_, PyAny>, artifact: Option<&Artifact>) -> PyResult<Kept> {
+    let mut fields: Map<String, Value> = depythonize(&resource.call_method0("_kept_fields")?)?;
+    let mut secrets: Vec<String> = resource.call_method0("_secrets")?.extract()?;
+    // The code of a built-in kind names its fields, and none that is secret.
+    if resource.getattr("__template__")?.is_none() {
+        secrets.extend(state::hidden(&fields));
+    } else {
+        secrets.clear();
+    }
+    let name = resource.getattr("name")?.str()?.to_string();
+    secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET && *secret != name);
+    let has_field = !resource.getattr("__artifact_field__")?.is_none();
+    // What a kind of the user's own does with a text is its own business.
+    if let Some(artifact) = artifact.filter(|artifact| has_field || matches!(artifact, Artifact::Object(_))) {
+        complete(resource, &mut fields, &pythonize(resource.py(), artifact)?)?;
+    }
+    Ok(Kept { fields: state::shown(&fields), secrets })
+}
+
 /// Puts what the model wrote into the fields that the user left out, and into no others.
 fn complete(
-    slf: &Bound<'_, Resource>,
+    slf: &Bound<'_, PyAny>,
     fields: &mut Map<String, Value>,
     artifact: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
@@ -127,6 +159,23 @@ fn method(phase: Phase) -> &'static str {
 pub fn address(resource: &Bound<'_, PyAny>) -> PyResult<Address> {
     let kind = resource.get_type().name()?.to_string();
     Ok(Address { kind, name: resource.getattr("name")?.str()?.to_string() })
+}
+
+/// The path of the group that a resource is in, such as `webapp/storage`.
+pub fn group(resource: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let group = resource.getattr("_origin")?.getattr("group")?;
+    if group.is_none() { Ok(None) } else { group.getattr("path")?.extract().map(Some) }
+}
+
+/// The groups that a resource is in, the innermost first.
+pub fn groups<'py>(resource: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let group = resource.getattr("_origin")?.getattr("group")?;
+    if group.is_none() { Ok(Vec::new()) } else { group.call_method0("and_around")?.try_iter()?.collect() }
+}
+
+/// All that a resource needs, by itself or through its groups.
+pub fn needs<'py>(resource: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    resource.call_method0("_needs")?.try_iter()?.collect()
 }
 
 /// The folder against which a resource's relative paths are resolved.
@@ -270,12 +319,12 @@ fn blame(py: Python<'_>, error: PyErr, address: &Address, method: &str, project:
 /// Gets a resource's code for one phase, and makes sure that it is Python.
 ///
 /// `None` where the resource does not say how it is taken down.
-pub fn block(
+pub fn code(
     resource: &Bound<'_, PyAny>,
     phase: Phase,
     artifacts: &Bound<'_, PyDict>,
     project: &Path,
-) -> PyResult<Option<Block>> {
+) -> PyResult<Option<String>> {
     let py = resource.py();
     let address = address(resource)?;
     if phase == Phase::Destroy && !says_how_to_destroy(resource)? {
@@ -298,7 +347,7 @@ pub fn block(
         let reason = error.value(py).to_string();
         failed(&format!("what its {} returned is not Python: {reason}", method(phase)))
     })?;
-    Ok(Some(Block { address, code, needs: Vec::new() }))
+    Ok(Some(code))
 }
 
 /// Whether a resource says how it is taken down: a built-in kind does, and an override does.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clockwork_core::compile::{Script, Section};
+use clockwork_core::compile::{Hosts, Script, Section};
 use clockwork_core::resource::Address;
 use pyo3::prelude::*;
 
@@ -55,7 +55,7 @@ pub fn run_script<'py>(
             let line = text.lines().count() + 1;
             text.push_str(&code);
             let needs = needs.next().unwrap_or_default();
-            Section { address: Address { kind, name }, line, code, needs }
+            Section { address: Address { kind, name }, line, code, needs, hosts: Hosts::All }
         })
         .collect();
     let outcome = deploy::run(
@@ -70,6 +70,7 @@ pub fn run_script<'py>(
             fail_fast,
             observer: observer(listener),
             cancel: cancel.map(|cancel| cancel.get().0.clone()).unwrap_or_default(),
+            decide: None,
         },
     )?;
     Ok(pythonize::pythonize(py, &outcome)?)

@@ -8,8 +8,8 @@ motd = FileResource(name="motd", content="Welcome.\n", directory="/tmp/clockwork
 result = clockwork.apply([motd])
 ```
 
-The functions `apply`, `plan`, `generate` and `destroy` take a path or a list of resources, and work from the
-main thread, from any other thread, from a running asyncio loop and from a Jupyter cell.
+The functions `apply`, `plan`, `generate`, `destroy`, `check` and `graph` take a path or a list of resources, and work
+from the main thread, from any other thread, from a running asyncio loop and from a Jupyter cell.
 """
 
 from __future__ import annotations
@@ -21,27 +21,37 @@ from clockwork._core import VERSION as __version__
 from clockwork.exceptions import ClockworkError
 
 if TYPE_CHECKING:
-    from clockwork.core import ClockworkCore, apply, destroy, generate, plan
+    from clockwork._graph import Graph, graph
+    from clockwork.core import ClockworkCore, apply, check, destroy, generate, plan
+    from clockwork.resources.group import Group
     from clockwork.results import Result
 
 __all__ = [
     "ClockworkCore",
     "ClockworkError",
+    "Graph",
+    "Group",
     "Result",
     "__version__",
     "apply",
+    "check",
     "destroy",
     "generate",
+    "graph",
     "plan",
 ]
 
 # Pydantic takes longer to import than everything else here, and `clockwork version` does not need it.
 _LAZY = {
     "ClockworkCore": "clockwork.core",
+    "Graph": "clockwork._graph",
+    "Group": "clockwork.resources.group",
     "Result": "clockwork.results",
     "apply": "clockwork.core",
+    "check": "clockwork.core",
     "destroy": "clockwork.core",
     "generate": "clockwork.core",
+    "graph": "clockwork._graph",
     "plan": "clockwork.core",
 }
 

@@ -3,14 +3,19 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, final
 
+from clockwork.results import Result
+
 __all__ = [
     "DEFAULT_INVENTORY",
     "VERSION",
     "Resource",
     "_Cancel",
     "_preload",
+    "_resolve",
     "_run_script",
     "compile",
+    "draw",
+    "graph",
     "main",
     "run",
 ]
@@ -47,14 +52,20 @@ def main(arguments: Sequence[str]) -> int: ...
 def run(
     command: str,
     source: object,
-    dry_run: bool,
-    fail_fast: bool,
-    regenerate: bool | Sequence[str],
-    locked: bool,
+    options: dict[str, Any],
     overrides: dict[str, Any],
     compiler: object | None,
     progress: Callable[[dict[str, Any]], None] | None,
-) -> dict[str, Any]: ...
+    approve: Callable[[Result], bool] | None,
+) -> Result: ...
+def graph(source: object) -> tuple[list[Any], list[list[int]], list[str | None]]: ...
+def draw(
+    resources: Sequence[tuple[str, str]],
+    needs: Sequence[Sequence[int]],
+    groups: Sequence[str | None],
+    format: str,
+) -> str: ...
+def _resolve(path: str, folder: object) -> str: ...
 def compile(
     resources: object, artifacts: dict[str, Any], inventory: str, output_dir: str, with_deploy: bool
 ) -> None: ...

@@ -98,3 +98,9 @@ class _Display:
         elif what == "operation_end":
             word = "failed" if event["failed"] else event["action"]
             self._lines[f"{event['host']} {name}"] = f"✓ {event['host']}: {event['operation']}: {word}"
+        elif what == "check_start":
+            self._lines[f"{event['host']} {name} {event['check']}"] = f"⋯ {event['host']}: {event['check']}"
+        elif what == "check_end":
+            mark = "✓" if event["ok"] else "✗"
+            line = f"{mark} {event['host']}: {event['check']}"
+            self._lines[f"{event['host']} {name} {event['check']}"] = line

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from clockwork.core import ClockworkCore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-    from clockwork.resources import Resource
+    from clockwork.resources import Group, Resource
 
 __all__ = ["ArtifactGenerator"]
 
@@ -35,7 +35,7 @@ class ArtifactGenerator:
         """Keeps the settings. They are checked when something is generated."""
         self._core = ClockworkCore(api_key, model, base_url, concurrency=concurrency)
 
-    def generate(self, resources: Sequence[Resource]) -> dict[str, str | dict[str, Any]]:
+    def generate(self, resources: Iterable[Resource | Group]) -> dict[str, str | dict[str, Any]]:
         """Gets the artifacts of all resources that need one, from the lock or from the model.
 
         Args:

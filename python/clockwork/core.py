@@ -1,24 +1,26 @@
-"""The whole pipeline, from Python: load, generate, compile, deploy."""
+"""The whole pipeline, from Python: load, generate, compile, deploy, check."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clockwork import _core, _interrupt, _notebook
 from clockwork.pyinfra_compiler import PyInfraCompiler
-from clockwork.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from clockwork.resources import Resource
+    from clockwork.resources import Group, Resource
+    from clockwork.results import Result
 
-    Source = str | Path | Sequence[Resource]
-    Progress = Callable[[dict[str, Any]], None]
-    Regenerate = bool | str | Sequence[str]
+    Source: TypeAlias = str | Path | Group | Sequence[Resource | Group]
+    Progress: TypeAlias = Callable[[dict[str, Any]], None]
+    Regenerate: TypeAlias = bool | str | Sequence[str]
+    Target: TypeAlias = str | Sequence[str] | None
+    Approve: TypeAlias = Callable[[Result], bool] | None
 
-__all__ = ["ClockworkCore", "apply", "destroy", "generate", "plan"]
+__all__ = ["ClockworkCore", "apply", "check", "destroy", "generate", "plan"]
 
 
 class ClockworkCore:
@@ -84,18 +86,29 @@ class ClockworkCore:
         fail_fast: bool = False,
         regenerate: Regenerate = False,
         locked: bool = False,
+        target: Target = None,
+        prune: bool = False,
+        lock_timeout: float = 0.0,
+        approve: Approve = None,
+        check: bool = True,
         progress: Progress | None = None,
     ) -> Result:
-        """Brings the resources up: load, generate, compile, deploy.
+        """Brings the resources up: load, generate, compile, deploy, check.
 
         Args:
-            source: A main.py, a folder that holds one, or a list of resources.
+            source: A main.py, a folder that holds one, a list of resources, or a plan that `plan` has written to a
+                file: then exactly that plan is run, or none.
             dry_run: Whether to find out what would change, and change nothing.
             fail_fast: Whether a host stops at its first failure. Else it goes on with what does not depend on the
                 resource that failed.
             regenerate: Whether to ask the model anew although the lock has an answer: for all resources, or for
                 those that are named.
             locked: Whether to fail, instead of asking the model, where the lock lacks something.
+            target: The name of a resource or a group, or several: only these, and what they need.
+            prune: Whether to remove what main.py no longer has.
+            lock_timeout: How many seconds to wait for another run on the same project.
+            approve: Called with the plan before anything is done; nothing is, where it says no.
+            check: Whether to try the assertions of what was deployed, in the end.
             progress: Called with a dictionary for everything that happens, from several threads.
 
         Returns:
@@ -103,13 +116,30 @@ class ClockworkCore:
 
         Raises:
             LoadError: main.py cannot be used, or there is none.
+            TargetError: There is nothing of that name.
             LockError: clockwork.lock cannot be read, or with `locked` lacks something.
+            StateError: .clockwork/state.json cannot be used.
+            StateLockedError: Another run is at work on the same project.
             GenerationError: The model did not give what it was asked for. Nothing has been deployed.
             CompileError: A resource cannot be turned into pyinfra code. Nothing has been deployed.
+            PlanMovedError: The plan in the file does not hold any more. Nothing has been deployed.
+            ProtectedError: What is protected would be removed or replaced. Nothing has been deployed.
+            DeclinedError: `approve` said no. Nothing has been deployed.
             DeployError: An operation or a host failed; its `result` tells what had been done.
+            CheckError: All is deployed, and stays, but an assertion does not hold; its `result` tells which.
             KeyboardInterrupt: Everything has been stopped.
         """
-        return self._run("apply", source, dry_run, progress, regenerate, locked, fail_fast)
+        options = {
+            "dry_run": dry_run,
+            "fail_fast": fail_fast,
+            "regenerate": _names(regenerate),
+            "locked": locked,
+            "check": check,
+            "targets": _targets(target),
+            "prune": prune,
+            "lock_timeout": lock_timeout,
+        }
+        return self._run("apply", source, options, progress, approve)
 
     def plan(
         self,
@@ -117,14 +147,34 @@ class ClockworkCore:
         *,
         regenerate: Regenerate = False,
         locked: bool = False,
+        target: Target = None,
+        prune: bool = False,
+        out: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Result:
         """Finds out what `apply` would change, on which host, and changes nothing on any.
 
-        What the model has to write is asked for and pinned in the lock, so that the plan shows what an `apply`
-        then deploys. Arguments and errors are those of `apply`.
+        It compares what main.py wants with what was deployed, and with what the hosts look like. What the model has
+        to write is asked for and pinned in the lock, so that the plan shows what an `apply` then deploys. Arguments
+        and errors are those of `apply`.
+
+        Args:
+            source: A main.py, a folder that holds one, or a list of resources.
+            regenerate: Whether to ask the model anew.
+            locked: Whether to fail where the lock lacks something.
+            target: Only these resources or groups, and what they need.
+            prune: Whether `out` is to be a plan that removes what main.py no longer has.
+            out: A file to write the plan to, for `apply`.
+            progress: Called with a dictionary for everything that happens, from several threads.
         """
-        return self._run("plan", source, True, progress, regenerate, locked)
+        options = {
+            "regenerate": _names(regenerate),
+            "locked": locked,
+            "targets": _targets(target),
+            "prune": prune,
+            "out": None if out is None else str(out),
+        }
+        return self._run("plan", source, options, progress)
 
     def generate(
         self,
@@ -140,7 +190,8 @@ class ClockworkCore:
         Arguments and errors are those of `apply`. With `dry_run` the model is not asked: the artifacts that it
         would be asked for have no `content`, and their `request` is what would be sent.
         """
-        return self._run("generate", source, dry_run, progress, regenerate, locked)
+        options = {"dry_run": dry_run, "regenerate": _names(regenerate), "locked": locked}
+        return self._run("generate", source, options, progress)
 
     def destroy(
         self,
@@ -148,41 +199,68 @@ class ClockworkCore:
         *,
         dry_run: bool = False,
         fail_fast: bool = False,
+        target: Target = None,
+        lock_timeout: float = 0.0,
+        approve: Approve = None,
         progress: Progress | None = None,
     ) -> Result:
         """Takes the resources down again, the last one first. Never asks a model, and needs no lock.
 
-        Arguments and errors are those of `apply`.
+        What was deployed is taken down as it was deployed, also where main.py has changed since, or is gone. With
+        `target`, what needs these resources is taken down with them. Arguments and errors are those of `apply`.
         """
-        return self._run("destroy", source, dry_run, progress, fail_fast=fail_fast)
+        options = {
+            "dry_run": dry_run,
+            "fail_fast": fail_fast,
+            "targets": _targets(target),
+            "lock_timeout": lock_timeout,
+        }
+        return self._run("destroy", source, options, progress, approve)
+
+    def check(
+        self, source: Source = "main.py", *, target: Target = None, progress: Progress | None = None
+    ) -> Result:
+        """Tries the assertions of the resources on their hosts, and changes nothing there.
+
+        Never asks a model, and needs no key and no lock.
+
+        Args:
+            source: A main.py, a folder that holds one, or a list of resources.
+            target: Only these resources or groups, and what they need.
+            progress: Called with a dictionary for everything that happens, from several threads.
+
+        Returns:
+            How each assertion went on each host, as `checks`.
+
+        Raises:
+            LoadError: main.py cannot be used, or there is none.
+            CheckError: An assertion does not hold, or a host is away; its `result` tells which.
+            KeyboardInterrupt: Everything has been stopped.
+        """
+        return self._run("check", source, {"targets": _targets(target)}, progress)
 
     def _run(
         self,
         command: str,
         source: Source,
-        dry_run: bool,
+        options: dict[str, Any],
         progress: Progress | None,
-        regenerate: Regenerate = False,
-        locked: bool = False,
-        fail_fast: bool = False,
+        approve: Approve = None,
     ) -> Result:
         if isinstance(source, Path):
             source = str(source)
-        if isinstance(regenerate, str):
-            regenerate = [regenerate]
         with _interrupt.heard_at_once(), _notebook.progress(progress) as told:
-            result = _core.run(
-                command,
-                source,
-                dry_run,
-                fail_fast,
-                regenerate,
-                locked,
-                self._overrides,
-                self.pyinfra_compiler,
-                told,
-            )
-        return Result.from_dict(result)
+            return _core.run(command, source, options, self._overrides, self.pyinfra_compiler, told, approve)
+
+
+def _names(regenerate: Regenerate) -> bool | list[str]:
+    if isinstance(regenerate, bool):
+        return regenerate
+    return [regenerate] if isinstance(regenerate, str) else list(regenerate)
+
+
+def _targets(target: Target) -> list[str]:
+    return [target] if isinstance(target, str) else list(target or ())
 
 
 def apply(
@@ -192,12 +270,27 @@ def apply(
     fail_fast: bool = False,
     regenerate: Regenerate = False,
     locked: bool = False,
+    target: Target = None,
+    prune: bool = False,
+    lock_timeout: float = 0.0,
+    approve: Approve = None,
+    check: bool = True,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
     """Brings resources up. See `ClockworkCore.apply`, and `ClockworkCore` for the settings."""
     return ClockworkCore(**settings).apply(
-        source, dry_run=dry_run, fail_fast=fail_fast, regenerate=regenerate, locked=locked, progress=progress
+        source,
+        dry_run=dry_run,
+        fail_fast=fail_fast,
+        regenerate=regenerate,
+        locked=locked,
+        target=target,
+        prune=prune,
+        lock_timeout=lock_timeout,
+        approve=approve,
+        check=check,
+        progress=progress,
     )
 
 
@@ -206,11 +299,22 @@ def plan(
     *,
     regenerate: Regenerate = False,
     locked: bool = False,
+    target: Target = None,
+    prune: bool = False,
+    out: str | Path | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
     """Finds out what would change. See `ClockworkCore.plan`, and `ClockworkCore` for the settings."""
-    return ClockworkCore(**settings).plan(source, regenerate=regenerate, locked=locked, progress=progress)
+    return ClockworkCore(**settings).plan(
+        source,
+        regenerate=regenerate,
+        locked=locked,
+        target=target,
+        prune=prune,
+        out=out,
+        progress=progress,
+    )
 
 
 def generate(
@@ -233,8 +337,26 @@ def destroy(
     *,
     dry_run: bool = False,
     fail_fast: bool = False,
+    target: Target = None,
+    lock_timeout: float = 0.0,
+    approve: Approve = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
     """Takes resources down. See `ClockworkCore.destroy`, and `ClockworkCore` for the settings."""
-    return ClockworkCore(**settings).destroy(source, dry_run=dry_run, fail_fast=fail_fast, progress=progress)
+    return ClockworkCore(**settings).destroy(
+        source,
+        dry_run=dry_run,
+        fail_fast=fail_fast,
+        target=target,
+        lock_timeout=lock_timeout,
+        approve=approve,
+        progress=progress,
+    )
+
+
+def check(
+    source: Source = "main.py", *, target: Target = None, progress: Progress | None = None, **settings: Any
+) -> Result:
+    """Tries the assertions of resources. See `ClockworkCore.check`, and `ClockworkCore` for the settings."""
+    return ClockworkCore(**settings).check(source, target=target, progress=progress)

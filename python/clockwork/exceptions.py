@@ -16,9 +16,11 @@ __all__ = [
     "AnswerError",
     "AuthenticationError",
     "BudgetError",
+    "CheckError",
     "ClockworkError",
     "CompileError",
     "CreditsError",
+    "DeclinedError",
     "DependencyCycleError",
     "DeployError",
     "DuplicateResourceError",
@@ -34,9 +36,14 @@ __all__ = [
     "ModelServerError",
     "ModelTimeoutError",
     "NoResourcesError",
+    "PlanMovedError",
     "ProjectNotFoundError",
+    "ProtectedError",
     "RateLimitError",
     "SettingsError",
+    "StateError",
+    "StateLockedError",
+    "TargetError",
     "WriteError",
 ]
 
@@ -81,15 +88,19 @@ class NoResourcesError(LoadError, LookupError):
 
 
 class DuplicateResourceError(LoadError, ValueError):
-    """Two resources of one kind have the same name."""
+    """Two resources of one kind have the same name, or two groups the same path."""
 
 
 class InvalidResourceError(LoadError, ValueError):
-    """A resource has a field that does not validate."""
+    """A resource has a field that does not validate, or a group something in it that cannot be."""
 
 
 class DependencyCycleError(LoadError, ValueError):
     """Resources depend on one another, so that none can be the first."""
+
+
+class TargetError(ClockworkError, LookupError):
+    """A name is that of no resource and no group, or of several groups."""
 
 
 class GenerationError(ClockworkError):
@@ -158,3 +169,27 @@ class WriteError(ClockworkError, OSError):
 
 class DeployError(ClockworkError):
     """An operation failed, or a host could not be used. `result` tells which."""
+
+
+class CheckError(ClockworkError, AssertionError):
+    """An assertion does not hold, or a host could not be checked. `result` tells which. What is deployed stays."""
+
+
+class StateError(ClockworkError, ValueError):
+    """`.clockwork/state.json` cannot be used, or does not know what was asked for."""
+
+
+class StateLockedError(ClockworkError, TimeoutError):
+    """Another run is at work on the same project."""
+
+
+class ProtectedError(ClockworkError, PermissionError):
+    """What is protected would be removed or replaced. Nothing has been done; `result` is the plan."""
+
+
+class PlanMovedError(ClockworkError, RuntimeError):
+    """A plan in a file does not hold any more. Nothing has been done."""
+
+
+class DeclinedError(ClockworkError, RuntimeError):
+    """Somebody said no to a plan. Nothing has been done; `result` is the plan."""

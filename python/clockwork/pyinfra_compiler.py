@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from clockwork import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from clockwork.resources import Resource
+    from clockwork.resources import Group, Resource
 
 __all__ = ["PyInfraCompiler"]
 
@@ -35,7 +35,9 @@ class PyInfraCompiler:
         """Keeps the folder."""
         self.output_dir = Path(output_dir)
 
-    def compile(self, resources: Sequence[Resource], artifacts: Mapping[str, Any] | None = None) -> Path:
+    def compile(
+        self, resources: Iterable[Resource | Group], artifacts: Mapping[str, Any] | None = None
+    ) -> Path:
         """Writes all three files.
 
         Args:
@@ -52,13 +54,13 @@ class PyInfraCompiler:
         return self._compile(resources, artifacts, with_deploy=True)
 
     def compile_destroy(
-        self, resources: Sequence[Resource], artifacts: Mapping[str, Any] | None = None
+        self, resources: Iterable[Resource | Group], artifacts: Mapping[str, Any] | None = None
     ) -> Path:
         """Writes `inventory.py` and `destroy.py` alone; no artifact is needed. See `compile`."""
         return self._compile(resources, artifacts, with_deploy=False)
 
     def _compile(
-        self, resources: Sequence[Resource], artifacts: Mapping[str, Any] | None, *, with_deploy: bool
+        self, resources: Iterable[Resource | Group], artifacts: Mapping[str, Any] | None, *, with_deploy: bool
     ) -> Path:
         _core.compile(
             list(resources),

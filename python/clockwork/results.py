@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Action", "ArtifactResult", "HostError", "OperationResult", "ResourceResult", "Result"]
+__all__ = [
+    "Action",
+    "ArtifactResult",
+    "CheckResult",
+    "Failure",
+    "FieldChange",
+    "HostError",
+    "OperationResult",
+    "ResourceResult",
+    "Result",
+]
 
-Action = Literal["create", "change", "remove", "unchanged", "conditional", "skipped"]
+Action = Literal["create", "change", "remove", "drifted", "unchanged", "conditional", "skipped"]
 """What was done to a resource on a host; in a plan, what would be.
+
+`drifted` is what was deployed as main.py still wants it, and that somebody else has changed or removed since; an
+apply repairs it.
 
 Of an operation such as `server.shell` nobody can tell what it changes: it is `conditional`, also after it has run.
 """
@@ -74,6 +90,7 @@ class OperationResult:
         error: Why it failed.
         seconds: How long it took.
         diff: A unified diff, where the operation tells one.
+        replaces: Whether it takes away what is there to make it anew.
     """
 
     name: str
@@ -82,6 +99,24 @@ class OperationResult:
     error: str | None = None
     seconds: float = 0.0
     diff: str | None = None
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A field that was deployed with one value and is wanted with another.
+
+    Attributes:
+        field: Its name.
+        before: What it was; `None` where there was none. Of secrets and long texts only that they changed is known.
+        after: What it is to be; `None` where there is to be none.
+        by_model: Whether the model chose the new value.
+    """
+
+    field: str
+    before: Any = None
+    after: Any = None
+    by_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +133,11 @@ class ResourceResult:
         seconds: How long it took.
         diff: The diffs of its operations.
         operations: Its operations, in order.
+        group: The path of the group that it belongs to.
+        replaces: Whether what is there is taken away to make it anew.
+        gone: Whether main.py no longer has it.
+        changes: The fields that differ from what was last deployed.
+        reason: Why it is as it is, where there is more to say.
     """
 
     kind: str
@@ -109,14 +149,62 @@ class ResourceResult:
     seconds: float = 0.0
     diff: str | None = None
     operations: tuple[OperationResult, ...] = ()
+    group: str | None = None
+    replaces: bool = False
+    gone: bool = False
+    changes: tuple[FieldChange, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one assertion of a resource went on one host.
+
+    Attributes:
+        kind: The resource's class.
+        name: The resource's name.
+        host: The host's name in the inventory.
+        assertion: What is checked, in one line, such as `port 8080 is open`.
+        ok: Whether it holds.
+        error: Why it does not.
+        attempts: How often it was tried.
+        seconds: How long that took, with the waiting in between.
+    """
+
+    kind: str
+    name: str
+    host: str
+    assertion: str
+    ok: bool
+    error: str | None = None
+    attempts: int = 1
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class HostError:
-    """A host that could not be used, and why."""
+    """A host that could not be used, and why.
+
+    Attributes:
+        host: The host's name in the inventory.
+        error: Why it could not be used.
+    """
 
     host: str
     error: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a command failed.
+
+    Attributes:
+        kind: The name of the exception in `clockwork.exceptions`.
+        message: What went wrong, and what to do next.
+    """
+
+    kind: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -124,13 +212,18 @@ class Result:
     """What a command did. In a notebook it shows itself as a table.
 
     Attributes:
-        command: `apply`, `plan`, `generate` or `destroy`.
+        command: `apply`, `plan`, `generate`, `destroy` or `check`.
         dry_run: Whether it only looked.
         folder: The folder of main.py, or the working folder where resources were passed as a list.
         resources: Per resource and host, in order of deployment.
         artifacts: Per resource that the model wrote something for.
+        checks: Per assertion and host, in order of the resources.
         host_errors: The hosts that could not be used.
         seconds: How long it all took.
+        notes: What the user should know beside all that.
+        error: Why it failed.
+        schema: The version of the form of `to_dict`, which `--json` prints. It grows where a key changes its
+            meaning or goes.
     """
 
     command: str
@@ -140,7 +233,10 @@ class Result:
     artifacts: tuple[ArtifactResult, ...] = ()
     host_errors: tuple[HostError, ...] = ()
     seconds: float = 0.0
+    checks: tuple[CheckResult, ...] = ()
     notes: tuple[str, ...] = field(default=(), repr=False)
+    error: Failure | None = None
+    schema: int = field(default=1, repr=False)
 
     @property
     def changed(self) -> bool:
@@ -150,27 +246,20 @@ class Result:
     @property
     def failed(self) -> bool:
         """Whether anything failed."""
-        deployed = any(resource.error for resource in self.resources)
-        return deployed or any(artifact.error for artifact in self.artifacts) or bool(self.host_errors)
+        if self.error is not None:
+            return True
+        wrong = any(resource.error for resource in self.resources) or not all(c.ok for c in self.checks)
+        return wrong or any(artifact.error for artifact in self.artifacts) or bool(self.host_errors)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Result:
         """Makes a result out of what `to_dict` gives."""
-        resources = (
-            ResourceResult(
-                **{**resource, "operations": tuple(OperationResult(**op) for op in resource["operations"])}
-            )
-            for resource in data["resources"]
-        )
-        return cls(
-            **{
-                **data,
-                "resources": tuple(resources),
-                "artifacts": tuple(ArtifactResult(**artifact) for artifact in data["artifacts"]),
-                "host_errors": tuple(HostError(**error) for error in data["host_errors"]),
-                "notes": tuple(data["notes"]),
-            }
-        )
+        return _adapter().validate_python(data)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The JSON schema of `to_dict`, and so of what `--json` prints."""
+        return _adapter().json_schema(mode="serialization")
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain lists and dictionaries, the same as `--json` prints."""
@@ -194,7 +283,9 @@ class Result:
                     for a in self.artifacts
                 ],
             )
-        rows = [
+        if self.command == "check":
+            return title + self._checks_html(self.host_errors)
+        rows: list[tuple[str, ...]] = [
             (
                 r.kind,
                 r.name,
@@ -206,7 +297,31 @@ class Result:
             for r in self.resources
         ]
         rows += [("", "", e.host, "failed", "", e.error) for e in self.host_errors]
-        return title + _table(("resource", "name", "host", "action", "seconds", ""), rows)
+        table = _table(("resource", "name", "host", "action", "seconds", ""), rows)
+        return title + table + (self._checks_html(()) if self.checks else "")
+
+    def _checks_html(self, away: Sequence[HostError]) -> str:
+        """What was checked as a table, and the hosts that could not be."""
+        rows: list[tuple[str, ...]] = [
+            (
+                c.kind,
+                c.name,
+                c.host,
+                c.assertion,
+                "passed" if c.ok else "failed",
+                str(c.attempts),
+                f"{c.seconds:.1f}",
+                c.error or "",
+            )
+            for c in self.checks
+        ]
+        rows += [("", "", e.host, "", "failed", "", "", e.error) for e in away]
+        return _table(("resource", "name", "host", "check", "result", "tries", "seconds", ""), rows)
+
+
+@cache
+def _adapter() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -151,11 +151,12 @@ pub(super) fn prelude(phase: Phase, blocks: &[Block]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::Hosts;
     use crate::resource::Address;
 
     fn head(code: &str) -> String {
         let address = Address { kind: "K".into(), name: "n".into() };
-        prelude(Phase::Deploy, &[Block { address, code: code.into(), needs: Vec::new() }])
+        prelude(Phase::Deploy, &[Block { address, code: code.into(), needs: Vec::new(), hosts: Hosts::All }])
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn fingerprint(specification: &str) -> String {
 }
 
 /// Makes a path absolute: `~` is the home folder, and what is relative is below `folder`.
-fn resolve(path: &str, folder: &Path) -> String {
+pub fn resolve(path: &str, folder: &Path) -> String {
     let home = || std::env::var("HOME").ok().filter(|home| !home.is_empty());
     if let (Some(rest), Some(home)) = (path.strip_prefix("~/"), home()) {
         return format!("{}/{rest}", home.trim_end_matches('/'));

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 use crate::resource::Address;
 
-pub use write::{DEFAULT_INVENTORY, write_files, write_private};
+pub use write::{DEFAULT_INVENTORY, write_file, write_files};
 
 /// One resource's code, for bringing it up or for taking it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,31 @@ pub struct Block {
     pub code: String,
     /// The resources whose code has to have succeeded before.
     pub needs: Vec<Address>,
+    /// The hosts that it is for.
+    pub hosts: Hosts,
+}
+
+/// The hosts that code is for, by their names in the inventory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Hosts {
+    /// All of them.
+    #[default]
+    All,
+    /// These.
+    Only(Vec<String>),
+    /// All but these.
+    Except(Vec<String>),
+}
+
+impl Hosts {
+    /// Whether a host is one of them.
+    pub fn has(&self, host: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(hosts) => hosts.iter().any(|name| name == host),
+            Self::Except(hosts) => hosts.iter().all(|name| name != host),
+        }
+    }
 }
 
 /// One resource's part of a [`Script`].
@@ -38,6 +63,8 @@ pub struct Section {
     pub code: String,
     /// The places of the sections that have to have succeeded before.
     pub needs: Vec<usize>,
+    /// The hosts that it is for.
+    pub hosts: Hosts,
 }
 
 /// A compiled `deploy.py` or `destroy.py`, whole and in parts.
@@ -78,26 +105,27 @@ impl Script {
     pub fn assemble(phase: Phase, blocks: Vec<Block>) -> Self {
         let prelude = imports::prelude(phase, &blocks);
         let mut text = prelude.clone();
-        let places: HashMap<Address, usize> =
-            blocks.iter().enumerate().map(|(place, block)| (block.address.clone(), place)).collect();
+        let mut places: HashMap<Address, Vec<usize>> = HashMap::new();
+        for (place, block) in blocks.iter().enumerate() {
+            places.entry(block.address.clone()).or_default().push(place);
+        }
         let mut sections = Vec::with_capacity(blocks.len());
-        for Block { address, code, needs } in blocks {
-            let needs = needs.iter().filter_map(|need| places.get(need).copied()).collect();
+        for Block { address, code, needs, hosts } in blocks {
+            let needs = needs.iter().filter_map(|need| places.get(need)).flatten().copied().collect();
             let _ = write!(text, "\n\n# {address}\n");
             let line = text.lines().count() + 1;
             let mut code = code.trim_matches('\n').to_owned();
             code.push('\n');
             text.push_str(&code);
-            sections.push(Section { address, line, code, needs });
+            sections.push(Section { address, line, code, needs, hosts });
         }
         Self { text, prelude, sections }
     }
 }
 
 impl Deployment {
-    /// Compiles blocks that are in the order of deployment; they are taken down in reverse.
-    pub fn new(inventory: String, deploy: Option<Vec<Block>>, mut destroy: Vec<Block>) -> Self {
-        destroy.reverse();
+    /// Compiles blocks, each list in the order in which it is run.
+    pub fn new(inventory: String, deploy: Option<Vec<Block>>, destroy: Vec<Block>) -> Self {
         Self {
             inventory,
             deploy: deploy.map(|blocks| Script::assemble(Phase::Deploy, blocks)),
@@ -112,7 +140,7 @@ mod tests {
 
     fn block(name: &str, code: &str) -> Block {
         let address = Address { kind: "FileResource".into(), name: name.into() };
-        Block { address, code: code.into(), needs: Vec::new() }
+        Block { address, code: code.into(), needs: Vec::new(), hosts: Hosts::All }
     }
 
     #[test]
@@ -125,15 +153,5 @@ mod tests {
         assert_eq!(lines[script.sections[0].line - 1], "files.put(");
         assert_eq!(lines[script.sections[1].line - 1], "x = 1");
         assert!(script.text.contains("# FileResource 'b\\nimport os'\n"));
-    }
-
-    #[test]
-    fn what_comes_up_last_goes_down_first() {
-        let blocks = || vec![block("a", "x = 1"), block("b", "x = 2")];
-        let deployment = Deployment::new(String::new(), Some(blocks()), blocks());
-        let names =
-            |script: &Script| script.sections.iter().map(|s| s.address.name.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&deployment.deploy.unwrap()), ["a", "b"]);
-        assert_eq!(names(&deployment.destroy), ["b", "a"]);
     }
 }

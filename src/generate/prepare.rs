@@ -9,9 +9,10 @@ use super::endpoint::Endpoint;
 use super::lock::Lock;
 use super::prompt::{self, Prompt};
 use super::turn::{self, Talk};
-use super::{Generation, images, near};
+use super::{Generation, images};
 use crate::compile::kinds::hex_digest;
 use crate::error::{Error, Result};
+use crate::near;
 use crate::resource::{Address, Artifact, Request};
 
 /// A question that has to be asked.
@@ -133,7 +134,7 @@ fn chosen(requests: &[Request], regenerate: &Regenerate) -> Result<HashSet<usize
             return Err(Error::Settings(format!(
                 "nothing is generated for '{}', so it cannot be generated again. {}",
                 name.escape_debug(),
-                near::hint(name, &known)
+                near::hint(name, &known, near::NOTHING_GENERATED)
             )));
         }
         chosen.extend(found);

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::format::{self, Format};
-use super::redact;
 use crate::error::{Error, Result};
+use crate::redact;
 use crate::resource::{ArtifactSize, ContextFile, ProjectResource, Request};
 use crate::templates;
 

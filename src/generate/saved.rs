@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::compile::kinds::hex_digest;
-use crate::compile::write_private;
+use crate::disk::{self, Keep};
 use crate::resource::{Address, Artifact};
 
 /// Where answers lie that could not be used.
@@ -50,7 +50,7 @@ impl Saved {
         let path = self.path(folder, address);
         fs::create_dir_all(path.parent()?).ok()?;
         // What a model wrote, or a user, may hold what not everybody on the machine should read.
-        write_private(&path, text).ok()?;
+        disk::replace(&path, text, Keep::Derived).ok()?;
         Some(path)
     }
 

@@ -12,6 +12,9 @@ use crate::event::{Event, Observer};
 
 const TAIL: usize = 200;
 
+/// The line that tells of another run.
+const WAITING: &str = "\0waiting";
+
 /// Draws on standard error, and leaves a line behind for every artifact and every host that failed.
 pub(super) struct Live {
     screen: MultiProgress,
@@ -76,6 +79,8 @@ impl Live {
 impl Observer for Live {
     fn observe(&self, event: &Event) {
         match event {
+            Event::Waiting { holder } => self.start(WAITING.to_owned(), "waiting for", holder),
+            Event::Waited => self.end(WAITING, None),
             Event::GenerateStart { resource } => {
                 self.start(resource.to_string(), &resource.to_string(), "waiting for the model");
             }
@@ -126,6 +131,12 @@ impl Observer for Live {
             }
             // What it did stands in the table that follows.
             Event::OperationEnd { host, operation, .. } => self.end(&format!("{host}\0{operation}"), None),
+            Event::CheckStart { host, resource, check } => {
+                self.start(format!("{host}\0{resource}\0{check}"), host, check);
+            }
+            Event::CheckEnd { host, resource, check, .. } => {
+                self.end(&format!("{host}\0{resource}\0{check}"), None);
+            }
             _ => {}
         }
     }

@@ -36,6 +36,8 @@ impl Observer for Log {
 fn line(event: &Event) -> (LogLevel, String) {
     use LogLevel::{Debug, Error, Info, Warning};
     match event {
+        Event::Waiting { holder } => (Info, format!("waiting for {holder}")),
+        Event::Waited => (Debug, "the project is free".to_owned()),
         Event::GenerateBegin { total, pinned, model } => {
             (Info, format!("asking {model} for {total} artifacts; {pinned} are pinned"))
         }
@@ -63,6 +65,13 @@ fn line(event: &Event) -> (LogLevel, String) {
         }
         Event::OperationEnd { host, operation, action, seconds, .. } => {
             (Info, format!("{host}: {operation}: {} in {seconds:.1} s", action.word(true)))
+        }
+        Event::CheckStart { host, check, .. } => (Debug, format!("{host}: checking that {check}")),
+        Event::CheckEnd { host, check, ok: true, seconds, .. } => {
+            (Info, format!("{host}: {check}: holds, in {seconds:.1} s"))
+        }
+        Event::CheckEnd { host, check, error, .. } => {
+            (Error, format!("{host}: {check}: {}", error.as_deref().unwrap_or("does not hold")))
         }
     }
 }

@@ -2,6 +2,8 @@
 //! table at the end.
 
 mod artifacts;
+mod checks;
+mod known;
 mod live;
 mod log;
 mod plain;
@@ -17,7 +19,8 @@ use crate::event::{Observer, Silent};
 use crate::settings::LogLevel;
 
 pub use artifacts::{artifact, artifact_document, prompts};
-pub use summary::{error, summary};
+pub use known::{entries, listing};
+pub use summary::{error, plan, summary};
 
 /// Chooses between live lines, plain lines and none.
 ///
@@ -65,6 +68,7 @@ fn mark(action: crate::outcome::Action, failed: bool) -> console::StyledObject<&
     match action {
         Action::Create => console::style("+").green(),
         Action::Change => console::style("~").yellow(),
+        Action::Drifted => console::style("!").yellow().bold(),
         Action::Remove => console::style("-").red(),
         Action::Unchanged => console::style("=").dim(),
         Action::Conditional => console::style("?").cyan(),
@@ -81,6 +85,7 @@ fn title(verb: Verb, dry_run: bool) -> &'static str {
         (Verb::Generate, true) => "Would generate",
         (Verb::Destroy, false) => "Destroyed",
         (Verb::Destroy, true) => "Plan of destroy",
+        (Verb::Check, _) => "Checked",
     }
 }
 

@@ -31,6 +31,7 @@ impl Observer for Plain {
             }
             Event::GenerateEnd { resource, seconds, .. } => format!("{resource}: written in {seconds:.1} s"),
             Event::GenerateError { error, .. } => printable(error),
+            Event::Waiting { holder } => format!("waiting for {}", printable(holder)),
             Event::Download { what, bytes, total } if bytes == total => format!("{what}: fetched"),
             Event::HostError { host, error } => format!("{host}: {}", printable(error)),
             Event::OperationEnd { host, operation, action, failed, seconds, .. }
@@ -38,6 +39,13 @@ impl Observer for Plain {
             {
                 let word = if *failed { "failed" } else { action.word(true) };
                 format!("{host}: {} – {word} in {seconds:.1} s", printable(operation))
+            }
+            // What holds stands in the table.
+            Event::CheckEnd { host, check, ok: false, seconds, .. } => {
+                format!("{host}: {} – failed in {seconds:.1} s", printable(check))
+            }
+            Event::CheckEnd { host, check, seconds, .. } if self.verbose => {
+                format!("{host}: {} – holds, in {seconds:.1} s", printable(check))
             }
             _ => return,
         };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use console::style;
 
-use super::{artifacts, diff_lines, mark, printable, title};
+use super::{artifacts, checks, diff_lines, mark, printable, title};
 use crate::cli::Verb;
 use crate::outcome::{Action, Report, ResourceOutcome};
 
@@ -15,10 +15,14 @@ use crate::outcome::{Action, Report, ResourceOutcome};
 pub fn summary(report: &Report, verb: Verb, verbose: bool) -> String {
     let mut text = String::new();
     let looked = report.dry_run || verb == Verb::Plan;
-    if verb == Verb::Generate {
-        artifacts::table(&mut text, report);
-    } else {
-        deployed(&mut text, report, verbose, looked);
+    let shown = Shown { verbose, looked, diffs: looked || verbose };
+    match verb {
+        Verb::Generate => artifacts::table(&mut text, report),
+        Verb::Check => {}
+        _ => deployed(&mut text, report, shown),
+    }
+    if verb == Verb::Check || !report.checks.is_empty() {
+        checks::table(&mut text, report, verb);
     }
     for note in &report.notes {
         let _ = writeln!(text, "{} {note}", style("note:").cyan().bold());
@@ -31,64 +35,145 @@ pub fn error(message: &str) -> String {
     format!("{} {message}\n", console::style("error:").for_stderr().red().bold())
 }
 
-fn deployed(text: &mut String, report: &Report, verbose: bool, looked: bool) {
+/// Writes the table of what is about to be done, and a line that sums it up.
+pub fn plan(report: &Report, diffs: bool) -> String {
+    let mut text = String::new();
+    deployed(&mut text, report, Shown { verbose: false, looked: true, diffs });
+    text
+}
+
+/// How much of it is shown.
+#[derive(Clone, Copy)]
+struct Shown {
+    /// Also what did not change, and every operation.
+    verbose: bool,
+    /// As what would be done.
+    looked: bool,
+    /// With diffs.
+    diffs: bool,
+}
+
+fn deployed(text: &mut String, report: &Report, how: Shown) {
     let resources = &report.deploy.resources;
-    let shown: Vec<&ResourceOutcome> =
-        resources.iter().filter(|r| verbose || r.error.is_some() || r.action != Action::Unchanged).collect();
+    let wanted = |r: &&ResourceOutcome| how.verbose || r.error.is_some() || r.action != Action::Unchanged;
+    let shown: Vec<&ResourceOutcome> = resources.iter().filter(wanted).collect();
     let width = |cell: fn(&ResourceOutcome) -> String| {
         shown.iter().map(|r| console::measure_text_width(&cell(r))).max().unwrap_or(0)
     };
-    let (names, hosts) = (width(|r| r.address.to_string()), width(|r| printable(&r.host)));
+    let widths = (width(|r| r.address.to_string()), width(|r| printable(&r.host)));
+    let mut groups: Vec<&Option<String>> = Vec::new();
     for resource in &shown {
-        let failed = resource.error.is_some();
-        let word = if failed { "failed" } else { resource.action.word(!looked) };
-        let _ = writeln!(
-            text,
-            "{} {}  {}  {word:<11} {}",
-            mark(resource.action, failed),
-            console::pad_str(&resource.address.to_string(), names, console::Alignment::Left, None),
-            console::pad_str(&printable(&resource.host), hosts, console::Alignment::Left, None),
-            style(format!("{:>5.1} s", resource.seconds)).dim(),
-        );
-        artifacts::choices(text, report, &resource.address);
-        if let (true, Some(diff)) = (looked || verbose, &resource.diff) {
-            diff_lines(text, diff);
-        }
-        if verbose {
-            for operation in &resource.operations {
-                let _ = writeln!(
-                    text,
-                    "    {} {}",
-                    mark(operation.action, operation.error.is_some()),
-                    style(printable(&operation.name)).dim()
-                );
-            }
-        }
-        if let Some(error) = &resource.error {
-            for line in error.lines() {
-                let _ = writeln!(text, "    {}", style(printable(line)).red());
-            }
+        if !groups.contains(&&resource.group) {
+            groups.push(&resource.group);
         }
     }
+    for group in groups {
+        let members: Vec<&ResourceOutcome> = shown.iter().filter(|r| r.group == *group).copied().collect();
+        if let Some(path) = group {
+            let all: Vec<&ResourceOutcome> = resources.iter().filter(|r| r.group == *group).collect();
+            let _ = writeln!(
+                text,
+                "{} {}",
+                style(printable(path)).bold(),
+                style(format!("({})", counts(&all, 0, how.looked))).dim()
+            );
+        }
+        let mut rows = String::new();
+        for resource in members {
+            row(&mut rows, report, resource, widths, how);
+        }
+        let margin = if group.is_some() { "  " } else { "" };
+        for line in rows.lines() {
+            let _ = writeln!(text, "{margin}{line}");
+        }
+    }
+    hosts_away(text, report);
+
+    let verb = Verb::parse(report.command).unwrap_or(Verb::Apply);
+    // A plan that goes before the work has no time of its own.
+    let time = if report.seconds > 0.0 { format!(" in {:.1} s", report.seconds) } else { String::new() };
+    let _ = writeln!(
+        text,
+        "{}: {}{time}",
+        style(title(verb, report.dry_run)).bold(),
+        counts(&resources.iter().collect::<Vec<_>>(), report.deploy.host_errors.len(), how.looked),
+    );
+}
+
+/// Writes one resource on one host, with all there is to say of it.
+fn row(text: &mut String, report: &Report, resource: &ResourceOutcome, widths: (usize, usize), how: Shown) {
+    let failed = resource.error.is_some();
+    let word = match resource.action {
+        _ if failed => "failed",
+        _ if resource.replaces && how.looked => "replace",
+        _ if resource.replaces => "replaced",
+        action => action.word(!how.looked),
+    };
+    let pad = |cell: &str, width| console::pad_str(cell, width, console::Alignment::Left, None).into_owned();
+    let line = format!(
+        "{} {}  {}  {word:<11} {}",
+        if resource.replaces && !failed { style("±").yellow() } else { mark(resource.action, failed) },
+        pad(&resource.address.to_string(), widths.0),
+        pad(&printable(&resource.host), widths.1),
+        if how.looked {
+            String::new()
+        } else {
+            style(format!("{:>5.1} s", resource.seconds)).dim().to_string()
+        },
+    );
+    let _ = writeln!(text, "{}", line.trim_end());
+    if let Some(reason) = &resource.reason {
+        let _ = writeln!(text, "    {}", style(printable(reason)).yellow());
+    }
+    if resource.gone {
+        let _ = writeln!(text, "    {}", style("main.py no longer has it").dim());
+    }
+    for change in &resource.changes {
+        let by =
+            if change.by_model { style("  chosen by the model").dim().to_string() } else { String::new() };
+        let field = printable(&change.field);
+        // Of a long text the state knows the length alone, and the diff below tells more.
+        if change.is_of_a_text() {
+            let _ = writeln!(text, "    {field} has changed{by}");
+            continue;
+        }
+        let value = |value: &serde_json::Value| printable(&value.to_string());
+        let (before, after) = (value(&change.before), value(&change.after));
+        let _ = writeln!(text, "    {field}: {before} → {after}{by}");
+    }
+    artifacts::choices(text, report, &resource.address);
+    if let (true, Some(diff)) = (how.diffs, &resource.diff) {
+        diff_lines(text, diff);
+    }
+    if how.verbose {
+        for operation in &resource.operations {
+            let _ = writeln!(
+                text,
+                "    {} {}",
+                mark(operation.action, operation.error.is_some()),
+                style(printable(&operation.name)).dim()
+            );
+        }
+    }
+    if let Some(error) = &resource.error {
+        for line in error.lines() {
+            let _ = writeln!(text, "    {}", style(printable(line)).red());
+        }
+    }
+}
+
+/// Writes which hosts could not be used, and why.
+pub(super) fn hosts_away(text: &mut String, report: &Report) {
     for host in &report.deploy.host_errors {
         let _ = writeln!(text, "{} {}", style("✗").red().bold(), printable(&host.host));
         for line in host.error.lines() {
             let _ = writeln!(text, "    {}", style(printable(line)).red());
         }
     }
-
-    let verb = Verb::parse(report.command).unwrap_or(Verb::Apply);
-    let _ = writeln!(
-        text,
-        "{}: {} in {:.1} s",
-        style(title(verb, report.dry_run)).bold(),
-        counts(report, looked),
-        report.seconds
-    );
 }
 
 /// How many of each, in words: "2 created, 1 unchanged".
-fn counts(report: &Report, looked: bool) -> String {
+fn counts(resources: &[&ResourceOutcome], mut failed: usize, looked: bool) -> String {
     let word = |action| match (action, looked) {
         (Action::Create, false) => "created",
         (Action::Create, true) => "to create",
@@ -96,6 +181,8 @@ fn counts(report: &Report, looked: bool) -> String {
         (Action::Change, true) => "to change",
         (Action::Remove, false) => "removed",
         (Action::Remove, true) => "to remove",
+        (Action::Drifted, false) => "repaired",
+        (Action::Drifted, true) => "drifted",
         (Action::Unchanged, _) => "unchanged",
         (Action::Conditional, false) => "run",
         (Action::Conditional, true) => "conditional",
@@ -105,21 +192,27 @@ fn counts(report: &Report, looked: bool) -> String {
         Action::Create,
         Action::Change,
         Action::Remove,
+        Action::Drifted,
         Action::Conditional,
         Action::Skipped,
         Action::Unchanged,
     ];
     let mut number: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut failed = report.deploy.host_errors.len();
-    for resource in &report.deploy.resources {
+    let mut replaced = 0;
+    for resource in resources {
         if resource.error.is_some() {
             failed += 1;
+        } else if resource.replaces {
+            replaced += 1;
         } else if let Some(place) = order.iter().position(|action| *action == resource.action) {
             *number.entry(place).or_default() += 1;
         }
     }
     let mut parts: Vec<String> =
         number.iter().map(|(place, n)| format!("{n} {}", word(order[*place]))).collect();
+    if replaced > 0 {
+        parts.insert(0, format!("{replaced} {}", if looked { "to replace" } else { "replaced" }));
+    }
     if failed > 0 {
         parts.insert(0, style(format!("{failed} failed")).red().to_string());
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import tarfile
 import time
@@ -14,7 +15,8 @@ from urllib.request import ProxyHandler, build_opener
 
 from .require import require_busybox, require_docker
 
-REPOSITORY = "clockwork-test"
+# Of its own for each run of the tests: one takes its images away while another goes on.
+REPOSITORY = f"clockwork-test-{os.getpid()}"
 APPLETS = [
     "cat",
     "env",
@@ -59,7 +61,7 @@ def build_images() -> Images:
         # As process 1, httpd would not react to SIGTERM: a shell that does waits for it.
         serve = "trap 'exit 0' TERM INT; httpd -f -p 80 -h /www & wait"
         change = f"CMD {json.dumps(['/bin/sh', '-c', serve])}"
-        rootfs = _rootfs(busybox, f"{REPOSITORY} {word}\n")
+        rootfs = _rootfs(busybox, f"clockwork-test {word}\n")
         command = ["docker", "import", "--change", change, "--change", "ENV PATH=/bin", "-", tag]
         subprocess.run(command, input=rootfs, check=True, capture_output=True)
     return images

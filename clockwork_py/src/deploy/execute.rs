@@ -119,7 +119,7 @@ impl Execution {
             let operation = &mut notes.operations[index];
             operation.seconds = seconds;
             operation.end = Some(end);
-            operation.action(Mode::Execute, self.removes)
+            operation.action(Mode::Execute, true, self.removes)
         };
         let host = host.name.clone();
         self.shared

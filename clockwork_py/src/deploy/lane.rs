@@ -25,6 +25,8 @@ pub struct Operation {
     pub conditional: bool,
     /// Whether it is asked to make something absent.
     pub absent: bool,
+    /// Whether it takes away what is there to make it anew.
+    pub replaces: bool,
     /// Whether the first thing that it asked for was not there.
     pub missing: Option<bool>,
     /// What it would change in files.
@@ -154,6 +156,7 @@ impl Lane {
         idempotent: bool,
         conditional: bool,
         absent: bool,
+        replaces: bool,
         nested: bool,
     ) -> (Vec<usize>, String) {
         let mut notes = self.notes();
@@ -179,6 +182,7 @@ impl Lane {
                 idempotent,
                 conditional,
                 absent,
+                replaces,
                 missing: None,
                 diff: Diff::default(),
                 complaints: Vec::new(),

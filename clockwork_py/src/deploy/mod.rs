@@ -16,6 +16,9 @@ mod report;
 mod schedule;
 mod session;
 mod threads;
+mod visit;
+
+pub use visit::{Visit, visit};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -74,18 +77,23 @@ pub struct Job<'a> {
     pub observer: Arc<dyn Observer>,
     /// Stops the run from another thread.
     pub cancel: Cancel,
+    /// Shown what is going to be done before any of it is, and says whether it is to be done.
+    pub decide: Option<Decide<'a>>,
 }
+
+/// Decides whether what is planned is done.
+pub type Decide<'a> = &'a dyn Fn(Python<'_>, &DeployOutcome) -> PyResult<bool>;
 
 /// Runs a job on every host of its inventory.
 ///
 /// An operation that fails or a host that is away is no error here: the outcome tells. Errors are an
-/// inventory that raises, and `KeyboardInterrupt`, after everything has been stopped.
+/// inventory that raises, what `decide` raises, and `KeyboardInterrupt`, after everything has been
+/// stopped. Where the decision is against it, the outcome is the plan.
 pub fn run(py: Python<'_>, job: &Job<'_>) -> PyResult<DeployOutcome> {
     let session = session::Session::open(py, job)?;
-    let done = session.run(py);
+    let done = session.run(py, job);
     session.close(py);
-    done?;
-    Ok(report::outcome(job.script, &session))
+    Ok(report::outcome(job.script, &session, done?))
 }
 
 /// Starts to import pyinfra in the background, so that it is there when it is needed.

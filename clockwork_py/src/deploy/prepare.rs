@@ -84,7 +84,8 @@ impl Preparation {
             return Ok(());
         }
         for (section, code) in self.sections.iter().enumerate() {
-            if self.shared.leaves_out(&mut host.lane.get().notes(), section) {
+            let is_for_it = self.shared.on[section].has(&host.name);
+            if !is_for_it || self.shared.leaves_out(&mut host.lane.get().notes(), section) {
                 continue;
             }
             host.lane.get().notes().section = section;

@@ -76,21 +76,22 @@ impl Operation {
         }
     }
 
-    /// What the operation did, or in a plan would do.
-    pub fn action(&self, mode: Mode, removes: bool) -> Action {
+    /// What the operation did, or in a plan would do. A plan does not get to all operations.
+    pub fn action(&self, mode: Mode, reached: bool, removes: bool) -> Action {
         match (mode, &self.end) {
-            (_, None) => Action::Skipped,
-            (Mode::Plan, Some(_)) if !self.planned => Action::Unchanged,
-            (Mode::Plan, Some(_)) if self.conditional => Action::Conditional,
+            (Mode::Execute, None) => Action::Skipped,
+            (Mode::Plan, _) if !reached => Action::Skipped,
+            (Mode::Plan, _) if !self.planned => Action::Unchanged,
+            (Mode::Plan, _) if self.conditional => Action::Conditional,
             (Mode::Execute, Some(end)) if !end.changed && end.error.is_none() => Action::Unchanged,
             // It has run, and there is no telling what that did.
-            (_, Some(_)) if !self.idempotent && !removes => Action::Conditional,
+            _ if !self.idempotent && !removes => Action::Conditional,
             _ => self.change(removes),
         }
     }
 
-    fn outcome(&self, mode: Mode, removes: bool) -> OperationOutcome {
-        let action = self.action(mode, removes);
+    fn outcome(&self, mode: Mode, reached: bool, removes: bool) -> OperationOutcome {
+        let action = self.action(mode, reached, removes);
         let changed = match (mode, &self.end) {
             (Mode::Execute, Some(end)) => end.changed,
             _ => action.is_change(),
@@ -102,12 +103,14 @@ impl Operation {
             error: self.end.as_ref().and_then(|end| end.error.clone()),
             seconds: self.seconds,
             diff: (action.is_change() && !self.diff.is_empty()).then(|| self.diff.text.clone()),
+            replaces: self.replaces,
         }
     }
 }
 
-/// Puts everything together: resources in order, and for each all hosts.
-pub fn outcome(script: &Script, session: &Session) -> DeployOutcome {
+/// Puts everything together: resources in order, and for each all hosts. `mode` is how far the run
+/// has come.
+pub fn outcome(script: &Script, session: &Session, mode: Mode) -> DeployOutcome {
     let mut outcome = DeployOutcome::default();
     let mut operations: Vec<Vec<Vec<OperationOutcome>>> = Vec::new();
     for host in session.hosts.iter() {
@@ -118,13 +121,15 @@ pub fn outcome(script: &Script, session: &Session) -> DeployOutcome {
         let mut sections = vec![Vec::new(); script.sections.len()];
         for operation in &notes.operations {
             if let Some(section) = sections.get_mut(operation.section) {
-                section.push(operation.outcome(session.mode, session.removes));
+                let reached = !notes.failed.contains(&operation.section);
+                section.push(operation.outcome(mode, reached, session.removes));
             }
         }
         operations.push(sections);
     }
     for (index, section) in script.sections.iter().enumerate() {
-        for (host, sections) in session.hosts.iter().zip(&mut operations) {
+        let its_own = session.hosts.iter().zip(&mut operations);
+        for (host, sections) in its_own.filter(|(host, _)| section.hosts.has(&host.name)) {
             let done = std::mem::take(&mut sections[index]);
             let notes = host.lane.get().notes();
             let error = own_error(&notes, index);

@@ -7,7 +7,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use super::Mode;
 use super::execute::Execution;
 use super::gate::{Barrier, DONE, Gate};
 use super::lane::End;
@@ -78,9 +77,6 @@ impl Session {
                         continue;
                     }
                     let open = operation.planned || operation.conditional || !operation.idempotent;
-                    if self.mode == Mode::Plan {
-                        operation.end = Some(End { changed: operation.planned, error: None });
-                    }
                     if open || !schedule.is_empty() {
                         schedule.push(index);
                     } else {

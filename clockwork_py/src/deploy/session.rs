@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use clockwork_core::compile::Hosts;
 use clockwork_core::event::{Event, Observer};
 use clockwork_core::resource::Address;
 use pyo3::intern;
@@ -10,7 +11,7 @@ use pyo3::prelude::*;
 use super::lane::{Lane, Notes};
 use super::prepare::Preparation;
 use super::threads::{Task, fan_out};
-use super::{Cancel, Job, Mode, explain};
+use super::{Cancel, Job, Mode, explain, report};
 
 /// A host of the inventory, and its lane.
 pub struct HostLane {
@@ -34,6 +35,8 @@ pub struct Shared {
     pub resources: Vec<Address>,
     /// The sections that each needs.
     pub needs: Vec<Vec<usize>>,
+    /// The hosts that each is for.
+    pub on: Vec<Hosts>,
     /// Whether a host stops at its first failure.
     pub fail_fast: bool,
     /// Who wants to know.
@@ -53,7 +56,7 @@ pub struct Session {
     /// Stops it.
     pub cancel: Cancel,
     names: Vec<String>,
-    preparation: Arc<Preparation>,
+    pub(super) preparation: Arc<Preparation>,
 }
 
 impl Shared {
@@ -138,6 +141,7 @@ impl Session {
             file,
             resources: job.script.sections.iter().map(|section| section.address.clone()).collect(),
             needs: job.script.sections.iter().map(|section| section.needs.clone()).collect(),
+            on: job.script.sections.iter().map(|section| section.hosts.clone()).collect(),
             fail_fast: job.fail_fast,
             observer: Arc::clone(&job.observer),
         });
@@ -153,20 +157,28 @@ impl Session {
         })
     }
 
-    /// Goes through the stages.
-    pub fn run(&self, py: Python<'_>) -> PyResult<()> {
+    /// Goes through the stages, and says how far that was.
+    pub fn run(&self, py: Python<'_>, job: &Job<'_>) -> PyResult<Mode> {
         let preparation = Arc::clone(&self.preparation);
         self.on_all(py, move |py, _, host| preparation.run(py, host))?;
         self.run_once_on_one(py)?;
         self.schedule(py)?;
-        let total = self.hosts.iter().map(|host| host.lane.get().notes().schedule.len()).sum();
+        let total: usize = self.hosts.iter().map(|host| host.lane.get().notes().schedule.len()).sum();
         let hosts = self.hosts.iter().filter(|host| host.lane.get().notes().host_error.is_none()).count();
         self.shared.tell(py, &Event::DeployBegin { total, hosts });
-        if self.mode == Mode::Plan || total == 0 {
-            return Ok(());
+        if self.mode == Mode::Plan {
+            return Ok(Mode::Plan);
         }
-        let execution = self.execution(py)?;
-        self.on_all(py, move |py, index, host| execution.run(py, index, host))
+        if let Some(decide) = job.decide
+            && !decide(py, &report::outcome(job.script, self, Mode::Plan))?
+        {
+            return Ok(Mode::Plan);
+        }
+        if total > 0 {
+            let execution = self.execution(py)?;
+            self.on_all(py, move |py, index, host| execution.run(py, index, host))?;
+        }
+        Ok(Mode::Execute)
     }
 
     /// Disconnects, and closes what pyinfra leaves open.
@@ -194,7 +206,7 @@ impl Session {
     }
 
     /// Runs something for all hosts at once, each on a thread of its own.
-    fn on_all(
+    pub(super) fn on_all(
         &self,
         py: Python<'_>,
         work: impl Fn(Python<'_>, usize, &HostLane) + Send + Sync + 'static,

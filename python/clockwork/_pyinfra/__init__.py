@@ -24,10 +24,12 @@ from clockwork._pyinfra.current import Belongings, Interrupted, enter, leave  # 
 from clockwork._pyinfra.hooks import install  # noqa: E402
 from clockwork._pyinfra.hosts import describe_connection, hang_up, open_state, watch_facts  # noqa: E402
 from clockwork._pyinfra.inventory import load_inventory  # noqa: E402
+from clockwork._pyinfra.look import Lookout  # noqa: E402
 
 __all__ = [
     "Belongings",
     "Interrupted",
+    "Lookout",
     "compile_code",
     "describe",
     "describe_connection",

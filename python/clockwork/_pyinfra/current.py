@@ -49,7 +49,14 @@ class Lane(Protocol):
         """What the lane holds."""
 
     def identify(
-        self, name: str, lines: list[int], idempotent: bool, conditional: bool, absent: bool, nested: bool
+        self,
+        name: str,
+        lines: list[int],
+        idempotent: bool,
+        conditional: bool,
+        absent: bool,
+        replaces: bool,
+        nested: bool,
     ) -> tuple[tuple[int, ...], str]:
         """Takes note of an operation, and gives it its order and its key."""
 

@@ -162,6 +162,8 @@ def _hook_operations() -> None:
             bool(scope["func"].is_idempotent),
             bool(scope["global_arguments"].get("_if")),
             scope["kwargs"].get("present") is False,
+            # Of pyinfra's operations this one alone takes down what is there to make it anew.
+            scope["func"].__name__ == "container" and scope["kwargs"].get("force") is True,
             host.executing_op_hash is not None,
         )
         host.op_hash_order.append(key)

@@ -39,6 +39,7 @@ class FileResource(Resource):
 
     __template__: ClassVar[str | None] = "file"
     __artifact_field__: ClassVar[str | None] = "content"
+    __has_place__: ClassVar[bool] = True
 
     size: ArtifactSize = ArtifactSize.SMALL
     directory: str | None = None
@@ -55,6 +56,9 @@ class FileResource(Resource):
             _check_shell(
                 artifact, "bash" if suffix == ".bash" or "bash" in artifact.partition("\n")[0] else "sh"
             )
+
+    def _own_path(self) -> str | None:
+        return self.path or f"{'/tmp' if self.directory is None else self.directory}/{self.name}"
 
     @field_validator("name", "directory", "path")
     @classmethod

@@ -1,7 +1,6 @@
 //! `clockwork.lock`: what a model wrote, pinned, so that it is reviewed, committed, and paid for
 //! once.
 
-mod file;
 mod read;
 mod text;
 mod write;
@@ -13,11 +12,16 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::compile::kinds::hex_digest;
+use crate::disk::{self, Guard, Keep};
 use crate::error::{Error, Result};
+use crate::near;
 use crate::resource::{Address, Artifact};
 
 /// The name of the lock, in the folder of main.py.
 pub const FILE_NAME: &str = "clockwork.lock";
+
+/// What keeps other runs away while one writes, in the folder of main.py.
+const GUARD: &str = ".clockwork/clockwork.lock.guard";
 
 /// The format that this version writes, and the newest that it reads.
 const VERSION: i64 = 1;
@@ -120,7 +124,7 @@ impl Lock {
                     "{} has nothing for '{}'. {}",
                     self.path.display(),
                     name.escape_debug(),
-                    super::near::hint(name, &known)
+                    near::hint(name, &known, near::NOTHING_GENERATED)
                 )))
             }
         }
@@ -153,7 +157,7 @@ impl Lock {
             return Ok(());
         }
         let failed = |source| Error::Write { path: self.path.clone(), source };
-        let _guard = file::guard(&self.path).map_err(failed)?;
+        let _guard = Guard::wait(&self.guard()).map_err(failed)?;
         let current = read_file(&self.path)?;
         if current != self.seen {
             // Where it can no longer be read, it stays as it is.
@@ -167,7 +171,7 @@ impl Lock {
         }
         let text = self.text();
         if text != current {
-            file::replace(&self.path, &text).map_err(failed)?;
+            disk::replace(&self.path, &text, Keep::Shared).map_err(failed)?;
         }
         self.seen = text;
         self.changes.clear();
@@ -176,7 +180,13 @@ impl Lock {
 
     /// Fails where the lock could not be written: better before a model is paid than after.
     pub fn check_writable(&self) -> Result<()> {
-        file::check(&self.path).map_err(|source| Error::Write { path: self.path.clone(), source })
+        let checked = Guard::wait(&self.guard()).and_then(|_| disk::check(&self.path));
+        checked.map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
+
+    /// Kept apart from the lock itself, which is replaced by another file each time.
+    fn guard(&self) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(GUARD)
     }
 
     fn text(&self) -> String {

@@ -1,15 +1,20 @@
 //! The command line's edge: reads what was typed, runs it, shows what came of it, and says with
 //! the exit status how it went.
 
+mod approve;
+mod started;
+mod state;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use clockwork_core::cli::{Cli, Command, Display, ModelCommand, Run, Verb, completion};
-use clockwork_core::event::{Observer, Silent};
+use clockwork_core::cli::{Change, Cli, Command, Display, ModelCommand, Part, Run, Verb, completion};
+use clockwork_core::event::Silent;
 use clockwork_core::generate::{Lock, Regenerate, lock};
 use clockwork_core::graph::GraphFormat;
 use clockwork_core::settings::{LogLevel, Overrides, Secret, Settings};
@@ -18,11 +23,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::json;
 
+use self::approve::Asker;
+use self::started::{Started, failure_of};
 use crate::invocation::Invocation;
 use crate::{errors, load, local_model, pipeline, stdio};
 
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
 const CHANGES_PENDING: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
@@ -45,12 +53,29 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
         Command::Graph { path, format } => graph(py, display, &path, format),
         Command::Init { folder } => Ok(edge(init(display, &folder))),
         Command::Model(ModelCommand::Pull) => pull(py, display),
-        Command::Apply(run) => execute(py, display, Verb::Apply, run, false),
+        Command::Apply { run, part, change, prune, no_check } => {
+            apply(py, display, run, Extent { part, change: Some(change), prune }, !no_check)
+        }
         Command::Generate { run, show_prompts: true } => prompts(py, display, run),
-        Command::Generate { run, .. } => execute(py, display, Verb::Generate, run, false),
+        Command::Generate { run, .. } => {
+            let started = Started::new(py, display)?;
+            let invocation = invocation(py, Verb::Generate, run, Extent::default());
+            started.execute(py, invocation).map(|(code, _)| code)
+        }
         Command::Show { name, path } => Ok(edge(show(display, &name, Path::new(&path)))),
-        Command::Plan { run, detailed_exitcode } => execute(py, display, Verb::Plan, run, detailed_exitcode),
-        Command::Destroy(run) => execute(py, display, Verb::Destroy, run, false),
+        Command::Plan { run, part, prune, out, detailed_exitcode } => {
+            let extent = Extent { part, change: None, prune };
+            plan(py, display, run, extent, out.as_deref(), detailed_exitcode)
+        }
+        Command::Destroy { run, part, change } => {
+            destroy(py, display, run, Extent { part, change: Some(change), prune: false })
+        }
+        Command::State(command) => state::run(py, display, command),
+        Command::Check { path, part } => {
+            let started = Started::new(py, display)?;
+            let extent = Extent { part, ..Extent::default() };
+            started.execute(py, invocation(py, Verb::Check, Run::of(path), extent)).map(|(code, _)| code)
+        }
     }
 }
 
@@ -96,50 +121,72 @@ fn pull(py: Python<'_>, display: Display) -> PyResult<u8> {
     }
 }
 
-fn execute(py: Python<'_>, display: Display, verb: Verb, run: Run, detailed_exitcode: bool) -> PyResult<u8> {
-    let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
-    let mut invocation = invocation(py, verb, run, Arc::new(Silent));
-    let observer = report::observer(display, log_level(&invocation)?);
-    invocation.observer = Arc::clone(&observer);
-    stdio::stop_on_terminate(py)?;
-    let result = pipeline::run(py, &invocation);
-    observer.finish();
-    stdio::flush(py)?;
+/// What of a project a command is about, and how it goes about it.
+#[derive(Default)]
+struct Extent {
+    part: Part,
+    change: Option<Change>,
+    prune: bool,
+}
 
-    let report = match result {
-        Ok(report) => report,
-        Err(error) => {
-            let code = failed(py, Display { json: false, ..display }, verb.word(), &error)?;
-            if let Some(stdout) = stdout {
-                let document = json!({ "command": verb.word(), "error": error_document(py, &error)? });
-                stdout.write(py, &format!("{document:#}\n"))?;
-            }
-            return Ok(code);
-        }
-    };
-    if let Some(stdout) = stdout {
-        let mut document = serde_json::to_value(&report).unwrap_or_default();
-        document["error"] = report
-            .failure
-            .as_ref()
-            .map_or(json!(null), |failure| json!({ "kind": failure.class, "message": failure.message }));
-        stdout.write(py, &format!("{document:#}\n"))?;
-    } else {
-        let _ = std::io::stdout().write_all(report::summary(&report, verb, display.verbose > 0).as_bytes());
+impl Extent {
+    fn asks(&self) -> bool {
+        !self.change.is_some_and(|change| change.yes)
     }
-    if let Some(failure) = &report.failure {
-        // The table has told already what failed on which host; the model's errors stand nowhere else.
-        if display.json || failure.class != "DeployError" {
-            eprint!("{}", report::error(&failure.message));
-        }
-        return Ok(FAILED);
+}
+
+fn apply(py: Python<'_>, display: Display, run: Run, extent: Extent, check: bool) -> PyResult<u8> {
+    let started = Started::new(py, display)?;
+    let asks = extent.asks();
+    let prune = extent.prune;
+    let asker = Asker::new(display, asks, prune);
+    if prune && asks && !asker.has_somebody() && !run.dry_run {
+        let error = "there is no terminal to ask on, so --prune needs --yes here";
+        return started.refuse("apply", error, WRONG_USAGE);
     }
-    let pending = detailed_exitcode && report.deploy.resources.iter().any(|r| r.action.is_change());
-    Ok(if pending { CHANGES_PENDING } else { DONE })
+    let limited = prune || !extent.part.targets.is_empty();
+    let mut invocation = invocation(py, Verb::Apply, run, extent);
+    invocation.check = check;
+    match invocation.read_plan(py) {
+        Ok(false) => invocation.approver = Some(Box::new(asker)),
+        Ok(true) if limited => {
+            let error = "a plan says by itself what is pruned and what it is limited to: give --prune and --target \
+                         to `clockwork plan`";
+            return started.refuse("apply", error, WRONG_USAGE);
+        }
+        // It was looked at when it was made, and is run as it is or not at all.
+        Ok(true) => {}
+        Err(error) => return started.refuse("apply", &error.value(py).str()?.to_string(), FAILED),
+    }
+    started.execute(py, invocation).map(|(code, _)| code)
+}
+
+fn destroy(py: Python<'_>, display: Display, run: Run, extent: Extent) -> PyResult<u8> {
+    let started = Started::new(py, display)?;
+    let asker = Asker::new(display, extent.asks(), false);
+    let mut invocation = invocation(py, Verb::Destroy, run, extent);
+    invocation.approver = Some(Box::new(asker));
+    started.execute(py, invocation).map(|(code, _)| code)
+}
+
+fn plan(
+    py: Python<'_>,
+    display: Display,
+    run: Run,
+    extent: Extent,
+    out: Option<&Path>,
+    detailed_exitcode: bool,
+) -> PyResult<u8> {
+    let started = Started::new(py, display)?;
+    let mut invocation = invocation(py, Verb::Plan, run, extent);
+    invocation.out = out.map(Path::to_path_buf);
+    let (code, report) = started.execute(py, invocation)?;
+    let pending = report.is_some_and(|report| report.deploy.resources.iter().any(|r| r.action.is_change()));
+    Ok(if code == DONE && detailed_exitcode && pending { CHANGES_PENDING } else { code })
 }
 
 /// What was typed, as the pipeline takes it.
-fn invocation(py: Python<'_>, verb: Verb, run: Run, observer: Arc<dyn Observer>) -> Invocation<'_> {
+fn invocation(py: Python<'_>, verb: Verb, run: Run, extent: Extent) -> Invocation<'_> {
     let overrides = Overrides {
         model: run.model,
         api_key: run.api_key.map(Secret::from),
@@ -156,6 +203,7 @@ fn invocation(py: Python<'_>, verb: Verb, run: Run, observer: Arc<dyn Observer>)
         Some(names) if names.is_empty() => Regenerate::All,
         Some(names) => Regenerate::Names(names),
     };
+    let lock_timeout = extent.change.map_or(0.0, |change| change.lock_timeout);
     Invocation {
         verb,
         source: PyString::new(py, &run.path).into_any(),
@@ -163,9 +211,17 @@ fn invocation(py: Python<'_>, verb: Verb, run: Run, observer: Arc<dyn Observer>)
         fail_fast: run.fail_fast,
         regenerate,
         locked: run.locked,
+        targets: extent.part.targets,
+        prune: extent.prune,
+        lock_timeout: Duration::from_secs_f64(lock_timeout),
+        saved: None,
+        out: None,
+        adopts: None,
+        approver: None,
         overrides,
         compiler: None,
-        observer,
+        check: false,
+        observer: Arc::new(Silent),
     }
 }
 
@@ -181,9 +237,12 @@ fn log_level(invocation: &Invocation<'_>) -> PyResult<LogLevel> {
 fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
     let run = Run { dry_run: true, ..run };
     if display.json {
-        return execute(py, display, Verb::Generate, run, false);
+        let started = Started::new(py, display)?;
+        return started
+            .execute(py, invocation(py, Verb::Generate, run, Extent::default()))
+            .map(|(code, _)| code);
     }
-    match pipeline::run(py, &invocation(py, Verb::Generate, run, Arc::new(Silent))) {
+    match pipeline::run(py, &invocation(py, Verb::Generate, run, Extent::default())) {
         Ok(report) => Ok(say(display, &report::prompts(&report), || json!(null))),
         Err(error) => failed(py, display, "generate", &error),
     }
@@ -193,13 +252,13 @@ fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
 fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> PyResult<u8> {
     let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
     let source = PyString::new(py, path).into_any();
-    let graph = match load::load(&source).and_then(|project| load::graph(py, &project.resources)) {
+    let graph = match load::load(&source).and_then(|project| load::graph(py, &project.all)) {
         Ok(graph) => graph,
         Err(error) => return failed(py, Display { json: false, ..display }, "graph", &error),
     };
     stdio::flush(py)?;
     let Some(stdout) = stdout else { return Ok(say(display, &graph.write(format), || json!(null))) };
-    let document = json!({ "resources": graph.nodes, "needs": graph.needs });
+    let document = json!({ "resources": graph.nodes, "needs": graph.needs, "groups": graph.groups });
     stdout.write(py, &format!("{document:#}\n"))?;
     Ok(DONE)
 }
@@ -212,15 +271,10 @@ fn show(display: Display, name: &str, path: &Path) -> Result<u8> {
     Ok(say(display, &report::artifact(address, entry), || report::artifact_document(address, entry)))
 }
 
-fn error_document(py: Python<'_>, error: &PyErr) -> PyResult<serde_json::Value> {
-    let kind = error.get_type(py).name()?.to_string();
-    Ok(json!({ "kind": kind, "message": error.value(py).str()?.to_string() }))
-}
-
 /// Shows an error that stopped a command, and gives its exit status.
 fn failed(py: Python<'_>, display: Display, command: &str, error: &PyErr) -> PyResult<u8> {
     if display.json {
-        let document = json!({ "command": command, "error": error_document(py, error)? });
+        let document = json!({ "command": command, "error": failure_of(py, error)? });
         let _ = writeln!(std::io::stdout(), "{document:#}");
     }
     if errors::is_interrupt(py, error) {

@@ -1,10 +1,13 @@
 //! What somebody may have meant who typed a name that is none.
 
-/// A sentence that names what is closest, or else all there is.
-pub(super) fn hint(name: &str, known: &[&str]) -> String {
+/// What there is to say where nothing could have been meant but something that a model writes.
+pub(crate) const NOTHING_GENERATED: &str = "No resource of this project is generated.";
+
+/// A sentence that names what is closest, or else all there is; `nothing` where there is nothing.
+pub(crate) fn hint(name: &str, known: &[&str], nothing: &str) -> String {
     let close = known.iter().map(|other| (distance(name, other), *other)).min();
     match close {
-        None => "No resource of this project is generated.".to_owned(),
+        None => nothing.to_owned(),
         Some((distance, other)) if distance <= 1 + name.chars().count() / 3 => {
             format!("Did you mean '{}'?", other.escape_debug())
         }
@@ -45,8 +48,8 @@ mod tests {
     fn finds_what_was_meant() {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
-        assert_eq!(hint("artcle.md", &["web", "article.md"]), "Did you mean 'article.md'?");
-        assert_eq!(hint("zzz", &["web", "article.md"]), "There are: article.md, web.");
-        assert_eq!(hint("x", &[]), "No resource of this project is generated.");
+        assert_eq!(hint("artcle.md", &["web", "article.md"], ""), "Did you mean 'article.md'?");
+        assert_eq!(hint("zzz", &["web", "article.md"], ""), "There are: article.md, web.");
+        assert_eq!(hint("x", &[], "Nothing."), "Nothing.");
     }
 }

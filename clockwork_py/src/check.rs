@@ -1,0 +1,275 @@
+//! The check stage: tries the assertions of resources on their hosts.
+//!
+//! How each is tried stands in `clockwork._checks`; when, where and how often stands here.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clockwork_core::event::{Event, Observer};
+use clockwork_core::outcome::{CheckOutcome, Failure, HostError, Report};
+use clockwork_core::resource::Address;
+use pyo3::exceptions::PyException;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::deploy::{self, Cancel, Visit};
+use crate::load::Project;
+use crate::network::{Network, seconds};
+use crate::{errors, resource, traceback, user_code};
+
+/// How often it is looked whether to stop, while another try is waited for.
+const STEP: Duration = Duration::from_millis(50);
+
+/// An assertion of a resource, ready to be tried on any host.
+struct Check {
+    address: Address,
+    description: String,
+    /// One try.
+    attempt: Py<PyAny>,
+    /// How often to try again; as long as `patience` lasts where there is no number.
+    retries: Option<u32>,
+    patience: Duration,
+    interval: Duration,
+    /// Whether it calls a function of the user's.
+    calls: bool,
+    /// The folder whose files are the user's, in tracebacks.
+    folder: PathBuf,
+}
+
+/// How a try ended.
+enum Try {
+    Held,
+    Failed {
+        reason: String,
+        /// Whether another try would end the same way.
+        last: bool,
+    },
+}
+
+/// What the threads of the stage share.
+struct Shared {
+    checks: Vec<Check>,
+    observer: Arc<dyn Observer>,
+    cancel: Cancel,
+    network: Py<Network>,
+    /// Each with the place of its check and of its host.
+    outcomes: Mutex<Vec<(usize, usize, CheckOutcome)>>,
+}
+
+/// Tries the assertions of a project, those of `wanted` resources on hosts: hosts at once, and on a
+/// host one after the other.
+///
+/// An assertion that does not hold is no error here, and neither is a host that is away. Hosts on
+/// which nothing is to be checked are not even connected to.
+pub fn run(
+    py: Python<'_>,
+    project: &Project,
+    inventory: &str,
+    folder: &Path,
+    wanted: &dyn Fn(&Address, &str) -> bool,
+    observer: &Arc<dyn Observer>,
+    cancel: &Cancel,
+) -> PyResult<(Vec<CheckOutcome>, Vec<HostError>)> {
+    let checks = collect(py, project)?;
+    if checks.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let shared = Arc::new(Shared {
+        checks,
+        observer: Arc::clone(observer),
+        cancel: cancel.clone(),
+        network: Py::new(py, Network(cancel.clone()))?,
+        outcomes: Mutex::default(),
+    });
+    let chosen = |host: &str| -> Vec<usize> {
+        (0..shared.checks.len()).filter(|&place| wanted(&shared.checks[place].address, host)).collect()
+    };
+    let visit = Visit { inventory, folder, observer, cancel };
+    let threads = Arc::clone(&shared);
+    let work = || {
+        deploy::visit(py, &visit, &chosen, move |py, place, host, lookout, todo| {
+            for &check in todo {
+                match threads.check(py, &threads.checks[check], host, lookout)? {
+                    Some(outcome) => threads.outcomes().push((check, place, outcome)),
+                    None => break,
+                }
+            }
+            Ok(())
+        })
+    };
+    // Functions of the user's may import what stands beside main.py.
+    let away = if shared.checks.iter().any(|check| check.calls) {
+        user_code::surround(py, &project.folder, false, work)?
+    } else {
+        work()?
+    };
+    let mut outcomes = std::mem::take(&mut *shared.outcomes());
+    outcomes.sort_by_key(|(check, host, _)| (*check, *host));
+    Ok((outcomes.into_iter().map(|(_, _, outcome)| outcome).collect(), away))
+}
+
+/// Whether any resource has an assertion.
+pub fn is_asked_for(py: Python<'_>, project: &Project) -> PyResult<bool> {
+    for resource in &project.resources {
+        if resource.bind(py).getattr(intern!(py, "assertions"))?.is_truthy()? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Says what failed, briefly: the report has it all.
+pub fn failure(report: &Report) -> Option<Failure> {
+    let hosts = report.deploy.host_errors.iter().map(|host| format!("{}: {}", host.host, host.error));
+    let failed: Vec<&CheckOutcome> = report.checks.iter().filter(|check| !check.ok).collect();
+    let checks = failed.iter().map(|check| {
+        let error = check.error.as_deref().unwrap_or_default();
+        let error = error.replace('\n', "\n    ");
+        format!("{} on {}: {}: {error}", check.address, check.host, check.assertion)
+    });
+    let told: Vec<String> = checks.chain(hosts).collect();
+    let all = report.checks.len();
+    let message = match (&told[..], failed.len()) {
+        ([], _) => return None,
+        ([one], 0) => format!("not everything could be checked: {one}"),
+        (many, 0) => format!("not everything could be checked\n  {}", many.join("\n  ")),
+        ([one], _) => format!("1 of {all} checks failed: {one}"),
+        (many, failed) => format!("{failed} of {all} checks failed\n  {}", many.join("\n  ")),
+    };
+    Some(Failure::new("CheckError", message))
+}
+
+/// Makes the assertions of all resources ready, in their order.
+fn collect(py: Python<'_>, project: &Project) -> PyResult<Vec<Check>> {
+    let mut checks = Vec::new();
+    if !is_asked_for(py, project)? {
+        return Ok(checks);
+    }
+    let module = py.import("clockwork._checks")?;
+    for resource in &project.resources {
+        let resource = resource.bind(py);
+        let address = resource::address(resource)?;
+        let folder = project.folder.display().to_string();
+        let prepared = module.call_method1("prepare", (resource, folder)).map_err(|error| {
+            if !error.is_instance_of::<PyException>(py) {
+                return error;
+            }
+            let reason = if traceback::is_validation_error(py, &error) {
+                traceback::validation_messages(py, &error).unwrap_or_default().join("; ")
+            } else {
+                error.value(py).to_string()
+            };
+            errors::exception(py, "InvalidResourceError", &format!("{address} cannot be checked: {reason}"))
+        })?;
+        for prepared in prepared.try_iter()? {
+            let prepared = prepared?;
+            let folder: Option<PathBuf> = prepared.getattr("folder")?.extract()?;
+            checks.push(Check {
+                address: address.clone(),
+                description: prepared.getattr("description")?.extract()?,
+                attempt: prepared.getattr("attempt")?.unbind(),
+                retries: prepared.getattr("retries")?.extract()?,
+                patience: seconds(prepared.getattr("patience")?.extract()?),
+                interval: seconds(prepared.getattr("interval")?.extract()?),
+                calls: folder.is_some(),
+                // What is below main.py's folder is told from there.
+                folder: folder
+                    .filter(|folder| !folder.starts_with(&project.folder))
+                    .unwrap_or_else(|| project.folder.clone()),
+            });
+        }
+    }
+    Ok(checks)
+}
+
+impl Shared {
+    fn outcomes(&self) -> std::sync::MutexGuard<'_, Vec<(usize, usize, CheckOutcome)>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries an assertion on a host until it holds, or there is no point in trying on. Nothing
+    /// comes of it where the run is stopped.
+    fn check(
+        &self,
+        py: Python<'_>,
+        check: &Check,
+        host: &str,
+        lookout: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<CheckOutcome>> {
+        let (address, assertion) = (check.address.clone(), check.description.clone());
+        self.tell(
+            py,
+            &Event::CheckStart { host: host.to_owned(), resource: address.clone(), check: assertion.clone() },
+        );
+        let began = Instant::now();
+        let mut attempts = 0;
+        let error = loop {
+            attempts += 1;
+            let (reason, last) = match self.attempt(py, check, lookout)? {
+                Try::Held => break None,
+                Try::Failed { reason, last } => (reason, last),
+            };
+            let over = match check.retries {
+                Some(retries) => attempts > retries,
+                None => last || began.elapsed() + check.interval > check.patience,
+            };
+            if over {
+                break Some(reason);
+            }
+            if !self.wait(py, check.interval) {
+                return Ok(None);
+            }
+        };
+        if self.cancel.is_cancelled() {
+            return Ok(None);
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        let ok = error.is_none();
+        self.tell(
+            py,
+            &Event::CheckEnd {
+                host: host.to_owned(),
+                resource: address.clone(),
+                check: assertion.clone(),
+                ok,
+                error: error.clone(),
+                attempts,
+                seconds,
+            },
+        );
+        Ok(Some(CheckOutcome { address, host: host.to_owned(), assertion, ok, error, attempts, seconds }))
+    }
+
+    fn attempt(&self, py: Python<'_>, check: &Check, lookout: &Bound<'_, PyAny>) -> PyResult<Try> {
+        let failed = |reason: String, last| Ok(Try::Failed { reason, last });
+        match check.attempt.bind(py).call1((lookout, &self.network)) {
+            Ok(answer) if answer.is_none() => Ok(Try::Held),
+            Ok(failure) => {
+                failed(failure.getattr("reason")?.extract()?, failure.getattr("final")?.is_truthy()?)
+            }
+            Err(error) if self.cancel.is_cancelled() => Err(error),
+            Err(error) => failed(traceback::user_frames(py, &error, &check.folder)?, false),
+        }
+    }
+
+    /// Waits before another try. Whether the run goes on then.
+    fn wait(&self, py: Python<'_>, span: Duration) -> bool {
+        py.detach(|| {
+            let end = Instant::now() + span;
+            while !self.cancel.is_cancelled() {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return true;
+                }
+                thread::sleep(left.min(STEP));
+            }
+            false
+        })
+    }
+
+    fn tell(&self, py: Python<'_>, event: &Event) {
+        py.detach(|| self.observer.observe(event));
+    }
+}

@@ -1,0 +1,87 @@
+//! A command that runs the pipeline: how it begins, and how it is shown.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use clockwork_core::cli::Display;
+use clockwork_core::outcome::{Failure, Report};
+use clockwork_core::report;
+use pyo3::prelude::*;
+
+use super::{DONE, FAILED, failed, log_level};
+use crate::invocation::Invocation;
+use crate::{pipeline, stdio};
+
+/// A command that runs the pipeline, and how it is shown.
+pub struct Started {
+    display: Display,
+    stdout: Option<stdio::Stdout>,
+}
+
+impl Started {
+    pub fn new(py: Python<'_>, display: Display) -> PyResult<Self> {
+        let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
+        Ok(Self { display, stdout })
+    }
+
+    /// Says why a command does not even begin.
+    pub fn refuse(self, command: &'static str, message: &str, code: u8) -> PyResult<u8> {
+        eprint!("{}", report::error(message));
+        if let Some(stdout) = self.stdout {
+            let failure = Failure::new("UsageError", message.to_owned());
+            let report = Report { failure: Some(failure), ..Report::new(command, false) };
+            Python::attach(|py| stdout.write(py, &document(&report)))?;
+        }
+        Ok(code)
+    }
+
+    /// Runs it, shows what came of it, and gives the exit status and, where there is one, the report.
+    pub fn execute(self, py: Python<'_>, mut invocation: Invocation<'_>) -> PyResult<(u8, Option<Report>)> {
+        let display = self.display;
+        let verb = invocation.verb;
+        let observer = report::observer(display, log_level(&invocation)?);
+        invocation.observer = Arc::clone(&observer);
+        stdio::stop_on_terminate(py)?;
+        let result = pipeline::run(py, &invocation);
+        observer.finish();
+        stdio::flush(py)?;
+
+        let report = match result {
+            Ok(report) => report,
+            Err(error) => {
+                let code = failed(py, Display { json: false, ..display }, verb.word(), &error)?;
+                if let Some(stdout) = self.stdout {
+                    let failure = Some(failure_of(py, &error)?);
+                    let report = Report { failure, ..Report::new(verb.word(), invocation.looks()) };
+                    stdout.write(py, &document(&report))?;
+                }
+                return Ok((code, None));
+            }
+        };
+        if let Some(stdout) = self.stdout {
+            stdout.write(py, &document(&report))?;
+        } else if report.failure.as_ref().is_none_or(|failure| failure.class != "DeclinedError") {
+            let summary = report::summary(&report, verb, display.verbose > 0);
+            let _ = std::io::stdout().write_all(summary.as_bytes());
+        }
+        if let Some(failure) = &report.failure {
+            // The tables have told already what failed on which host; the model's errors stand nowhere else.
+            if display.json || !["DeployError", "CheckError"].contains(&&*failure.class) {
+                eprint!("{}", report::error(&failure.message));
+            }
+            return Ok((FAILED, Some(report)));
+        }
+        Ok((DONE, Some(report)))
+    }
+}
+
+/// What `--json` prints.
+fn document(report: &Report) -> String {
+    format!("{:#}\n", serde_json::to_value(report).unwrap_or_default())
+}
+
+/// An exception as it stands in a document.
+pub fn failure_of(py: Python<'_>, error: &PyErr) -> PyResult<Failure> {
+    let kind = error.get_type(py).name()?.to_string();
+    Ok(Failure::new(kind, error.value(py).str()?.to_string()))
+}

@@ -1,0 +1,88 @@
+//! Whether what is planned is done.
+
+use std::cell::Cell;
+
+use clockwork_core::outcome::{DeployOutcome, Failure, Report};
+use clockwork_core::plan;
+use pyo3::prelude::*;
+
+use super::Deploying;
+use crate::errors;
+use crate::invocation::Approval;
+
+/// What was decided, where anything was.
+#[derive(Default)]
+pub(super) struct Decision(Cell<Option<Approval>>);
+
+impl Decision {
+    pub(super) fn make(&self, approval: Approval) {
+        self.0.set(Some(approval));
+    }
+
+    pub(super) fn is_made(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    pub(super) fn goes(&self) -> bool {
+        matches!(self.0.get(), Some(Approval::Go { .. }))
+    }
+
+    pub(super) fn prunes(&self) -> bool {
+        self.0.get() == Some(Approval::Go { prune: true })
+    }
+}
+
+impl Deploying<'_> {
+    /// Whether what is planned is done.
+    pub(super) fn decide(
+        &self,
+        py: Python<'_>,
+        report: &Report,
+        planned: &DeployOutcome,
+        decision: &Decision,
+    ) -> PyResult<bool> {
+        if self.invocation.looks() {
+            return Ok(false);
+        }
+        if self.protected(planned).is_some() {
+            decision.make(Approval::Stop);
+            return Ok(false);
+        }
+        let wanted = self.wanted();
+        if let Some(saved) = &self.invocation.saved {
+            let moved = saved.moved(&wanted, planned);
+            if !moved.is_empty() {
+                let message = format!(
+                    "the plan does not hold any more, and nothing was done. Plan again.\n  {}",
+                    moved.join("\n  ")
+                );
+                return Err(errors::exception(py, "PlanMovedError", &message));
+            }
+            decision.make(Approval::Go { prune: self.invocation.prune });
+            return Ok(true);
+        }
+        let approval = match &self.invocation.approver {
+            Some(approver) => {
+                let shown = Report { deploy: planned.clone(), dry_run: true, ..report.clone() };
+                approver.approve(py, &shown)?
+            }
+            None => Approval::Go { prune: self.invocation.prune },
+        };
+        decision.make(approval);
+        Ok(approval != Approval::Stop)
+    }
+
+    /// Why a plan must not be run, where it would remove or replace what is protected.
+    pub(super) fn protected(&self, planned: &DeployOutcome) -> Option<Failure> {
+        let prune = self.invocation.prune;
+        let protected = plan::protected(planned, &self.wanted(), &self.known.state);
+        let names = protected.into_iter().filter(|resource| prune || !resource.gone);
+        let names: Vec<String> = names.map(|r| format!("{} on {}", r.address, r.host)).collect();
+        let message = format!(
+            "protected, and yet to be removed or replaced: {}. Nothing was done. Take protect=True away first, or \
+             leave it out with --target",
+            names.join(", ")
+        );
+        (!names.is_empty()).then(|| Failure::new("ProtectedError", message))
+    }
+}

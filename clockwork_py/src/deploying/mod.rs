@@ -1,0 +1,298 @@
+//! The deploy stage beside the state: what was there, what is going to be done, and what came of it.
+
+mod decision;
+mod keeping;
+mod telling;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clockwork_core::compile::{Block, Deployment, Phase, Script};
+use clockwork_core::outcome::{DeployOutcome, Failure, Report};
+use clockwork_core::plan::{self, Takedown, takedowns};
+use clockwork_core::resource::{Address, Artifact};
+use clockwork_core::state::{Entry, Removal, Store, Wanted};
+use pyo3::prelude::*;
+
+use self::decision::Decision;
+use crate::compiling::{self, Said};
+use crate::invocation::Invocation;
+use crate::pipeline::inventory_error;
+use crate::selection::Known;
+use crate::{deploy, errors};
+
+/// The name that code has which takes away what main.py no longer has, or has elsewhere now.
+const REMOVALS: &str = "removals.py";
+
+/// A compiled project, and what is known of it.
+pub struct Deploying<'a> {
+    /// What was asked for.
+    pub invocation: &'a Invocation<'a>,
+    /// Where the compiled files are.
+    pub folder: &'a Path,
+    /// The file that defines the resources.
+    pub source: Option<&'a str>,
+    /// The compiled files.
+    pub deployment: &'a Deployment,
+    /// What each resource says.
+    pub said: &'a [Said],
+    /// What the state knows.
+    pub known: &'a Known,
+    /// Where the state is.
+    pub store: &'a Store,
+}
+
+impl Deploying<'_> {
+    /// Brings everything up, or finds out what that would be.
+    pub fn bring_up(&self, py: Python<'_>, report: &mut Report) -> PyResult<()> {
+        let script = self.deployment.deploy.as_ref();
+        let Some(script) = script else { return Ok(()) };
+        let shows_gone = self.invocation.looks()
+            || self.invocation.prune
+            || self.invocation.approver.as_ref().is_some_and(|approver| approver.wants_gone());
+        let mut untold = Vec::new();
+        let moved = self.blocks(py, &self.moved(), &mut untold)?;
+        let gone = if shows_gone { self.blocks(py, &self.gone(), &mut untold)? } else { Vec::new() };
+        let pruned = if moved.is_empty() && gone.is_empty() {
+            self.straight(py, report, script)?
+        } else {
+            self.after_removals(py, report, script, moved, gone)?
+        };
+        self.say_what_is_gone(report, pruned);
+        self.say_what_stays(report, &untold);
+        self.adopt(py, report)?;
+        self.keep_plan(py, report)
+    }
+
+    /// Takes everything down, the last one first, or finds out what that would be.
+    pub fn destroy(&self, py: Python<'_>, report: &mut Report) -> PyResult<()> {
+        let mut all = self.gone();
+        for said in self.said {
+            all.push(compiling::takedown(said, self.known.state.of(&said.wanted.address).collect()));
+        }
+        let mut untold = Vec::new();
+        let script = Script::assemble(Phase::Destroy, self.blocks(py, &all, &mut untold)?);
+        let decision = Decision::default();
+        let decide = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<bool> {
+            let mut planned = planned.clone();
+            plan::compare(&mut planned, &[], &self.known.state, &|_, _| false);
+            let goes = self.decide(py, report, &planned, &decision)?;
+            if goes {
+                self.announce(py, &planned, &[])?;
+            }
+            Ok(goes)
+        };
+        let mut outcome = self.run(py, "destroy.py", &script, true, Some(&decide))?;
+        plan::compare(&mut outcome, &[], &self.known.state, &|_, _| false);
+        if decision.is_made() && decision.goes() {
+            self.record(py, &outcome, &[])?;
+        }
+        self.conclude(report, outcome, &decision);
+        self.say_what_stays(report, &untold);
+        Ok(())
+    }
+
+    /// What is in the way of resources that have another place or name now.
+    fn moved(&self) -> Vec<Takedown<'_>> {
+        let renamed = |address: &Address| self.known.renames.iter().any(|rename| rename.new == *address);
+        let mut moved = Vec::new();
+        for Said { wanted, .. } in self.said {
+            if !(wanted.has_place || renamed(&wanted.address)) {
+                continue;
+            }
+            let elsewhere = |entry: &&Entry| {
+                // Another version may word the same thing in another way.
+                let same_words = |by: &str| by == clockwork_core::VERSION;
+                let deployed = entry.deployed.as_ref().filter(|deployed| same_words(&deployed.by));
+                let pending = entry.pending.as_ref().filter(|pending| same_words(&pending.by));
+                let codes = deployed.map(|d| &d.removal).into_iter().chain(pending.map(|p| &p.removal));
+                codes.filter_map(Removal::code).any(|code| wanted.removal.code() != Some(code))
+            };
+            let known: Vec<&Entry> = self.known.state.of(&wanted.address).filter(elsewhere).collect();
+            if !known.is_empty() {
+                let Wanted { address, needs, .. } = wanted.clone();
+                moved.push(Takedown { address, needs, says: None, known });
+            }
+        }
+        moved
+    }
+
+    /// What main.py no longer has.
+    fn gone(&self) -> Vec<Takedown<'_>> {
+        let mut gone: Vec<Takedown<'_>> = Vec::new();
+        for entry in self.known.gone() {
+            match gone.iter_mut().find(|takedown| takedown.address == entry.address) {
+                Some(takedown) => takedown.known.push(entry),
+                None => gone.push(Takedown {
+                    address: entry.address.clone(),
+                    needs: entry.needs.clone(),
+                    says: None,
+                    known: vec![entry],
+                }),
+            }
+        }
+        gone
+    }
+
+    fn blocks(
+        &self,
+        py: Python<'_>,
+        takedowns_of: &[Takedown<'_>],
+        untold: &mut Vec<(Address, Removal)>,
+    ) -> PyResult<Vec<Block>> {
+        takedowns(takedowns_of, untold).map_err(|error| errors::map(py, &error))
+    }
+
+    /// Where there is nothing to take away first, hosts are looked at once.
+    fn straight(&self, py: Python<'_>, report: &mut Report, script: &Script) -> PyResult<bool> {
+        let wanted = self.wanted();
+        let decision = Decision::default();
+        let decide = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<bool> {
+            let mut planned = planned.clone();
+            self.compare(&mut planned, &wanted, report);
+            let goes = self.decide(py, report, &planned, &decision)?;
+            if goes {
+                self.announce(py, &planned, &wanted)?;
+            }
+            Ok(goes)
+        };
+        let mut outcome = self.run(py, "deploy.py", script, false, Some(&decide))?;
+        self.compare(&mut outcome, &wanted, report);
+        self.finish(py, report, outcome, &wanted, &decision)
+    }
+
+    /// Where something is in the way, it goes first, and then hosts are looked at anew.
+    fn after_removals(
+        &self,
+        py: Python<'_>,
+        report: &mut Report,
+        script: &Script,
+        moved: Vec<Block>,
+        gone: Vec<Block>,
+    ) -> PyResult<bool> {
+        let wanted = self.wanted();
+        let removals = Script::assemble(Phase::Destroy, gone.into_iter().chain(moved.clone()).collect());
+        self.write_removals(py, &removals)?;
+        let mut planned = plan::merge(
+            self.removed(self.look(py, REMOVALS, &removals, true)?),
+            self.look(py, "deploy.py", script, false)?,
+        );
+        self.compare(&mut planned, &wanted, report);
+        let decision = Decision::default();
+        if !self.decide(py, report, &planned, &decision)? {
+            return self.finish(py, report, planned, &wanted, &decision);
+        }
+        let removals = if decision.prunes() { removals } else { Script::assemble(Phase::Destroy, moved) };
+        if !decision.prunes() {
+            planned.resources.retain(|resource| !resource.gone);
+        }
+        self.announce(py, &planned, &wanted)?;
+        let removed = if removals.sections.is_empty() {
+            DeployOutcome::default()
+        } else {
+            self.removed(self.run(py, REMOVALS, &removals, true, None)?)
+        };
+        let mut outcome = plan::merge(removed, self.run(py, "deploy.py", script, false, None)?);
+        self.compare(&mut outcome, &wanted, report);
+        self.finish(py, report, outcome, &wanted, &decision)
+    }
+
+    /// Marks what main.py no longer has.
+    fn removed(&self, mut outcome: DeployOutcome) -> DeployOutcome {
+        for resource in &mut outcome.resources {
+            resource.gone = self.known.gone.contains(&resource.address);
+        }
+        outcome
+    }
+
+    fn wanted(&self) -> Vec<Wanted> {
+        self.said.iter().map(|said| said.wanted.clone()).collect()
+    }
+
+    fn compare(&self, outcome: &mut DeployOutcome, wanted: &[Wanted], report: &Report) {
+        let chosen = |address: &Address, field: &str| {
+            let artifact = report.artifacts.iter().find(|artifact| artifact.outcome.address == *address);
+            matches!(
+                artifact.and_then(|artifact| artifact.content.as_ref()),
+                Some(Artifact::Object(fields)) if fields.contains_key(field)
+            )
+        };
+        plan::compare(outcome, wanted, &self.known.state, &chosen);
+    }
+
+    /// Ends a run that brings things up. Returns whether what main.py no longer has was dealt with.
+    fn finish(
+        &self,
+        py: Python<'_>,
+        report: &mut Report,
+        outcome: DeployOutcome,
+        wanted: &[Wanted],
+        decision: &Decision,
+    ) -> PyResult<bool> {
+        if decision.is_made() && decision.goes() {
+            self.record(py, &outcome, wanted)?;
+        }
+        self.conclude(report, outcome, decision);
+        Ok(self.invocation.looks() || decision.prunes())
+    }
+
+    fn conclude(&self, report: &mut Report, outcome: DeployOutcome, decision: &Decision) {
+        report.deploy = outcome;
+        report.failure = telling::failure(&report.deploy, report.dry_run);
+        let only_planned = self.invocation.looks() || (decision.is_made() && !decision.goes());
+        if let Some(failure) = self.protected(&report.deploy).filter(|_| only_planned) {
+            report.dry_run = true;
+            report.failure = Some(failure);
+        } else if decision.is_made() && !decision.goes() {
+            report.dry_run = true;
+            let message = "nothing was done, because the answer was no".to_owned();
+            report.failure = Some(Failure::new("DeclinedError", message));
+        }
+    }
+
+    /// Only looks.
+    fn look(&self, py: Python<'_>, file: &str, script: &Script, removes: bool) -> PyResult<DeployOutcome> {
+        self.job(py, file, script, removes, deploy::Mode::Plan, None)
+    }
+
+    fn run(
+        &self,
+        py: Python<'_>,
+        file: &str,
+        script: &Script,
+        removes: bool,
+        decide: Option<deploy::Decide<'_>>,
+    ) -> PyResult<DeployOutcome> {
+        let mode = if self.invocation.looks() { deploy::Mode::Plan } else { deploy::Mode::Execute };
+        self.job(py, file, script, removes, mode, decide)
+    }
+
+    fn job(
+        &self,
+        py: Python<'_>,
+        file: &str,
+        script: &Script,
+        removes: bool,
+        mode: deploy::Mode,
+        decide: Option<deploy::Decide<'_>>,
+    ) -> PyResult<DeployOutcome> {
+        let job = deploy::Job {
+            inventory: &self.deployment.inventory,
+            folder: self.folder,
+            file,
+            script,
+            mode,
+            removes,
+            fail_fast: self.invocation.fail_fast,
+            observer: Arc::clone(&self.invocation.observer),
+            cancel: deploy::Cancel::default(),
+            decide,
+        };
+        deploy::run(py, &job).map_err(|error| inventory_error(py, error))
+    }
+
+    fn write_removals(&self, py: Python<'_>, script: &Script) -> PyResult<()> {
+        clockwork_core::compile::write_file(&self.folder.join(REMOVALS), &script.text)
+            .map_err(|error| errors::map(py, &error))
+    }
+}

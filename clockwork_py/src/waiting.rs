@@ -1,0 +1,41 @@
+//! Waiting for another run on the same project.
+
+use std::cell::RefCell;
+
+use clockwork_core::Error;
+use clockwork_core::event::Event;
+use clockwork_core::state::{Store, Wait};
+use pyo3::prelude::*;
+
+use crate::errors;
+use crate::invocation::Invocation;
+
+/// Takes the project's lock, or waits for it as long as the user says, and hears Ctrl-C meanwhile.
+pub fn hold(py: Python<'_>, invocation: &Invocation<'_>, store: &mut Store) -> PyResult<()> {
+    let command = invocation.verb.word();
+    let timeout = invocation.lock_timeout;
+    let observer = &invocation.observer;
+    let (held, interrupt) = py.detach(|| {
+        let interrupt = RefCell::new(None);
+        let mut told = false;
+        let mut waiting = |holder: &str| {
+            if !told {
+                observer.observe(&Event::Waiting { holder: holder.to_owned() });
+                told = true;
+            }
+            Python::attach(|py| py.check_signals()).map_err(|error| {
+                interrupt.replace(Some(error));
+                Error::Interrupted
+            })
+        };
+        let held = store.hold(command, &mut Wait { timeout, waiting: &mut waiting });
+        if told {
+            observer.observe(&Event::Waited);
+        }
+        (held, interrupt.into_inner())
+    });
+    match interrupt {
+        Some(error) => Err(error),
+        None => held.map_err(|error| errors::map(py, &error)),
+    }
+}

@@ -1,0 +1,70 @@
+"""Which resource needs which, as an object and as a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clockwork import _core
+
+if TYPE_CHECKING:
+    from clockwork.core import Source
+    from clockwork.resources import Resource
+
+__all__ = ["Graph", "graph"]
+
+
+@dataclass(frozen=True, repr=False)
+class Graph:
+    """Which resource needs which. In a notebook it shows itself as a picture; as a string it is Mermaid.
+
+    Attributes:
+        resources: The resources, in order of deployment.
+        needs: For each, the places in `resources` of what it needs.
+        groups: For each, the path of the group that it is in, such as `webapp/storage`.
+    """
+
+    resources: tuple[Resource, ...]
+    needs: tuple[tuple[int, ...], ...]
+    groups: tuple[str | None, ...]
+
+    def mermaid(self) -> str:
+        """The graph for Mermaid, which Markdown viewers draw."""
+        return self._draw("mermaid")
+
+    def dot(self) -> str:
+        """The graph for Graphviz."""
+        return self._draw("dot")
+
+    def svg(self) -> str:
+        """The graph as a picture that any browser shows."""
+        return self._draw("svg")
+
+    def __str__(self) -> str:
+        """The same as `mermaid`."""
+        return self.mermaid()
+
+    def __repr__(self) -> str:
+        """How large it is: the whole of it is a picture."""
+        return f"<Graph of {len(self.resources)} resources>"
+
+    def _repr_svg_(self) -> str:
+        """The picture, for a notebook."""
+        return self.svg()
+
+    def _draw(self, format: str) -> str:
+        addresses = [(type(resource).__name__, resource.name) for resource in self.resources]
+        return _core.draw(addresses, self.needs, self.groups, format)
+
+
+def graph(source: Source = "main.py") -> Graph:
+    """Finds out which resource needs which, and does nothing else.
+
+    Args:
+        source: A main.py, a folder that holds one, a group, or a list of resources and groups.
+
+    Raises:
+        LoadError: main.py cannot be used, or there is none.
+    """
+    resources, needs, groups = _core.graph(source)
+    return Graph(tuple(resources), tuple(map(tuple, needs)), tuple(groups))

@@ -1,0 +1,153 @@
+//! Files that nobody ever sees half of, and that one run at a time writes.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Result, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Who may read a file, and what it has to survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// For everybody's eyes, and safe from a loss of power: it is made to be committed.
+    Shared,
+    /// For the user's eyes only, and safe from a loss of power: it cannot be had again.
+    Record,
+    /// For the user's eyes only, and as good as what it is made from.
+    Derived,
+}
+
+/// Replaces a file as a whole. Where it is a link, what it points to is replaced, and not the link.
+pub fn replace(path: &Path, text: &str, keep: Keep) -> Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let temporary = temporary(&path);
+    let written = (|| {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        if keep != Keep::Shared {
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        let mut file = options.open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        if keep != Keep::Derived {
+            file.sync_all()?;
+        }
+        fs::rename(&temporary, &path)?;
+        // The new name is safe only when the folder that holds it is.
+        match path.parent().filter(|_| keep != Keep::Derived) {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Fails where a file could not be replaced.
+pub fn check(path: &Path) -> Result<()> {
+    let temporary = temporary(path);
+    File::create(&temporary).and_then(|_| fs::remove_file(&temporary))
+}
+
+/// A name beside a file that no one else uses.
+fn temporary(path: &Path) -> PathBuf {
+    // Two threads of one program may have the same project open.
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    name.into()
+}
+
+/// A file that stands for the right to write others, and is never replaced itself.
+///
+/// The right ends with the process, however that ends.
+#[derive(Debug)]
+pub struct Guard {
+    /// The file; none where the file system has no locks, and each write is still whole.
+    file: Option<File>,
+}
+
+/// What came of asking for a guard.
+#[derive(Debug)]
+pub enum Asked {
+    /// It is ours until it is dropped.
+    Ours(Guard),
+    /// Somebody else has it.
+    Taken,
+}
+
+impl Guard {
+    /// Asks for the guard once. Its folder is made where it does not exist, but not that one's folder:
+    /// a project that is missing is an error to tell.
+    pub fn ask(path: &Path) -> Result<Asked> {
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Asked::Ours(Self { file: Some(file) })),
+            Err(TryLockError::WouldBlock) => Ok(Asked::Taken),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                Ok(Asked::Ours(Self { file: None }))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Waits for the guard. For work that takes no longer than a write.
+    pub fn wait(path: &Path) -> Result<Self> {
+        match Self::ask(path)? {
+            Asked::Ours(guard) => Ok(guard),
+            Asked::Taken => {
+                let file = open(path)?;
+                file.lock()?;
+                Ok(Self { file: Some(file) })
+            }
+        }
+    }
+
+    /// Writes down who has it.
+    pub fn sign(&self, text: &str) -> Result<()> {
+        let Some(mut file) = self.file.as_ref() else { return Ok(()) };
+        file.set_len(0)?;
+        file.write_all(text.as_bytes())
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    if let Some(folder) = path.parent()
+        && let Err(error) = fs::create_dir(folder)
+        && error.kind() != ErrorKind::AlreadyExists
+    {
+        return Err(error);
+    }
+    File::options().create(true).truncate(false).write(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_whole_files_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for (text, keep) in [("1", Keep::Shared), ("2", Keep::Record), ("3", Keep::Derived)] {
+            replace(&path, text, keep).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(replace(&folder.path().join("none/a"), "", Keep::Record).is_err());
+    }
+
+    #[test]
+    fn a_guard_is_one_holders_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made/guard");
+        let Asked::Ours(guard) = Guard::ask(&path).unwrap() else { panic!("it is free") };
+        guard.sign("me").unwrap();
+        assert!(matches!(Guard::ask(&path).unwrap(), Asked::Taken));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "me");
+        drop(guard);
+        assert!(matches!(Guard::ask(&path).unwrap(), Asked::Ours(_)));
+    }
+}

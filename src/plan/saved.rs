@@ -1,0 +1,128 @@
+//! A plan in a file, to be looked at by others and then run exactly as it is, or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::VERSION;
+use crate::disk::{self, Keep};
+use crate::error::{Error, Result};
+use crate::outcome::{DeployOutcome, ResourceOutcome};
+use crate::state::Wanted;
+
+/// The format that this version writes, and the only one that it reads.
+const FORMAT: u32 = 1;
+
+/// A plan, and what tells whether it still holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedPlan {
+    format: u32,
+    clockwork: String,
+    created_at: String,
+    /// The main.py that it is a plan of.
+    pub source: PathBuf,
+    /// The resources that it is limited to; all of them where there are none.
+    pub targets: Vec<String>,
+    /// Whether what main.py no longer has is removed.
+    pub prune: bool,
+    /// By resource, the hash of the code that brings it up.
+    wanted: BTreeMap<String, String>,
+    /// What is going to be done.
+    resources: Vec<ResourceOutcome>,
+}
+
+impl SavedPlan {
+    /// Makes a plan that can be kept out of one that was just made.
+    pub fn new(
+        source: &Path,
+        targets: Vec<String>,
+        prune: bool,
+        wanted: &[Wanted],
+        outcome: &DeployOutcome,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            clockwork: VERSION.to_owned(),
+            created_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            source: source.to_path_buf(),
+            targets,
+            prune,
+            wanted: fingerprints(wanted),
+            resources: of_interest(outcome, prune),
+        }
+    }
+
+    /// Writes it, for the user's eyes only: a diff can show what is nobody else's business.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let failed = |source| Error::Write { path: path.to_path_buf(), source };
+        let text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
+        disk::replace(path, &format!("{text}\n"), Keep::Record).map_err(failed)
+    }
+
+    /// Reads one.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bad = |reason: String| Error::Read { path: path.to_path_buf(), reason };
+        let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+        let format = serde_json::from_str::<serde_json::Value>(&text).ok();
+        let format = format.as_ref().and_then(|document| document.get("format")?.as_u64());
+        match format {
+            Some(format) if format == u64::from(FORMAT) => serde_json::from_str(&text).map_err(|error| {
+                bad(format!("it is no plan of Clockwork's: {error}. Plan again with --out"))
+            }),
+            Some(format) => Err(bad(format!(
+                "it is a plan of format {format}, and this Clockwork ({VERSION}) reads format {FORMAT}. Plan again \
+                 with --out"
+            ))),
+            None => Err(bad("it is no plan that `clockwork plan --out` has written".to_owned())),
+        }
+    }
+
+    /// How the plan that is made now differs from this one; nothing where it is the same.
+    pub fn moved(&self, wanted: &[Wanted], outcome: &DeployOutcome) -> Vec<String> {
+        let mut moved = Vec::new();
+        let now = fingerprints(wanted);
+        let names: BTreeSet<&String> = self.wanted.keys().chain(now.keys()).collect();
+        for name in names {
+            match (self.wanted.get(name), now.get(name)) {
+                (Some(_), None) => moved.push(format!("{name} is no longer defined")),
+                (None, Some(_)) => moved.push(format!("{name} is defined now")),
+                (before, after) if before != after => moved.push(format!("{name} is defined in another way")),
+                _ => {}
+            }
+        }
+        let by_place = |resources: &[ResourceOutcome]| -> BTreeMap<(String, String), ResourceOutcome> {
+            resources.iter().map(|r| ((r.address.to_string(), r.host.clone()), r.clone())).collect()
+        };
+        let (before, after) = (by_place(&self.resources), by_place(&of_interest(outcome, self.prune)));
+        let places: BTreeSet<&(String, String)> = before.keys().chain(after.keys()).collect();
+        for (name, host) in places {
+            let key = &(name.clone(), host.clone());
+            let word = |r: Option<&ResourceOutcome>| r.map_or("not in the plan", |r| r.action.word(false));
+            let (before, after) = (before.get(key), after.get(key));
+            if before.map(|r| r.action) != after.map(|r| r.action) {
+                moved.push(format!("{name} on {host}: planned as {}, now {}", word(before), word(after)));
+            } else if before != after {
+                moved.push(format!("{name} on {host}: the {} is another one now", word(after)));
+            }
+        }
+        moved
+    }
+}
+
+fn fingerprints(wanted: &[Wanted]) -> BTreeMap<String, String> {
+    wanted.iter().map(|wanted| (wanted.address.to_string(), wanted.fingerprint.clone())).collect()
+}
+
+/// What is part of the plan, without what differs from one look at a host to the next.
+fn of_interest(outcome: &DeployOutcome, prune: bool) -> Vec<ResourceOutcome> {
+    let planned = outcome.resources.iter().filter(|resource| prune || !resource.gone);
+    planned
+        .cloned()
+        .map(|mut resource| {
+            resource.seconds = 0.0;
+            resource.operations.iter_mut().for_each(|operation| operation.seconds = 0.0);
+            resource
+        })
+        .collect()
+}

@@ -1,0 +1,102 @@
+//! What the state knows.
+
+use std::fmt::Write as _;
+
+use console::style;
+
+use super::printable;
+use crate::resource::Address;
+use crate::state::{Entry, Intent, Removal};
+
+/// Writes a line for each resource and host. `gone` is what main.py no longer has.
+pub fn listing(entries: &[Entry], gone: &[Address]) -> String {
+    let mut text = String::new();
+    let width = |cell: &dyn Fn(&Entry) -> String| {
+        entries.iter().map(|entry| console::measure_text_width(&cell(entry))).max().unwrap_or(0)
+    };
+    let name = |entry: &Entry| entry.address.to_string();
+    let host = |entry: &Entry| printable(&entry.host);
+    let (names, hosts) = (width(&name), width(&host));
+    for entry in entries {
+        let pad =
+            |cell: String, width| console::pad_str(&cell, width, console::Alignment::Left, None).into_owned();
+        let mut remarks = Vec::new();
+        if let Some(pending) = &entry.pending {
+            remarks.push(match pending.intent {
+                Intent::Apply => "an apply did not get to its end",
+                Intent::Remove => "its removal did not get to its end",
+            });
+        }
+        if gone.contains(&entry.address) {
+            remarks.push("main.py no longer has it");
+        }
+        if entry.protect {
+            remarks.push("protected");
+        }
+        let line = format!(
+            "{}  {}  {}  {}",
+            pad(name(entry), names),
+            pad(host(entry), hosts),
+            style(entry.at()).dim(),
+            remarks.join(", ")
+        );
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    if entries.is_empty() {
+        text.push_str("nothing has been deployed from here\n");
+    }
+    text
+}
+
+/// Writes all that is known of a resource, host by host.
+pub fn entries(entries: &[&Entry]) -> String {
+    let mut text = String::new();
+    for entry in entries {
+        let _ = writeln!(text, "{} on {}", style(entry.address.to_string()).bold(), printable(&entry.host));
+        if let Some(deployed) = &entry.deployed {
+            line(&mut text, "deployed", &format!("{} by Clockwork {}", deployed.at, deployed.by));
+        }
+        if let Some(pending) = &entry.pending {
+            let what = match pending.intent {
+                Intent::Apply => "an apply that did not get to its end",
+                Intent::Remove => "a removal that did not get to its end",
+            };
+            line(&mut text, "begun", &format!("{}: {what}", pending.at));
+        }
+        line(&mut text, "defined in", entry.source.as_deref().unwrap_or("a program"));
+        if let Some(group) = &entry.group {
+            line(&mut text, "group", group);
+        }
+        if entry.protect {
+            line(&mut text, "protected", "yes");
+        }
+        for need in &entry.needs {
+            line(&mut text, "needs", &need.to_string());
+        }
+        for (field, value) in entry.deployed.iter().flat_map(|deployed| &deployed.fields) {
+            if value.is_null() {
+                continue;
+            }
+            line(&mut text, field, &value.to_string());
+        }
+        for removal in entry.removals() {
+            match removal {
+                Removal::Code(code) => {
+                    line(&mut text, "taken down", "");
+                    for code in code.lines() {
+                        let _ = writeln!(text, "    {}", printable(code));
+                    }
+                }
+                Removal::Unknown => line(&mut text, "taken down", "it does not say how"),
+                Removal::Secret => {
+                    line(&mut text, "taken down", "with main.py only, because that takes a secret");
+                }
+            }
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "  {:<11} {}", style(name).dim(), printable(value));
+}

@@ -1,0 +1,73 @@
+//! The state's file: read with care, written whole.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Entry, State};
+use crate::VERSION;
+use crate::disk::{self, Keep};
+use crate::error::{Error, Result};
+
+/// The format that this version writes, and the newest that it reads.
+const FORMAT: u64 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    resources: Vec<Entry>,
+}
+
+/// Reads a state. One that is not there is empty; one that cannot be understood is an error, and stays.
+pub(super) fn read(path: &Path) -> Result<State> {
+    let bad = |reason: String| Error::State { path: path.to_path_buf(), reason };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(State::default()),
+        Err(error) => return Err(bad(format!("cannot be read: {error}"))),
+    };
+    let corrupt = |reason: &str| {
+        bad(format!(
+            "cannot be understood: {reason}. It is left as it is. Put a copy of it from before in its place, or move \
+             it away and take up what is there with `clockwork state adopt NAME`"
+        ))
+    };
+    let document: Value = serde_json::from_str(&text).map_err(|error| corrupt(&error.to_string()))?;
+    let format = document.get("format").and_then(Value::as_u64);
+    let format = format.ok_or_else(|| corrupt("it does not say which format it has"))?;
+    if format > FORMAT {
+        let by = document.get("clockwork").and_then(Value::as_str).unwrap_or("another version");
+        return Err(bad(format!(
+            "is of a newer Clockwork ({by}, format {format}); this is {VERSION}, which reads up to format {FORMAT}. \
+             Update Clockwork"
+        )));
+    }
+    let document =
+        migrate(document, format).ok_or_else(|| corrupt(&format!("there is no format {format}")))?;
+    let document: Document = serde_json::from_value(document).map_err(|error| corrupt(&error.to_string()))?;
+    Ok(State { entries: document.resources })
+}
+
+/// Brings an older format up to date, one step after the other.
+fn migrate(document: Value, format: u64) -> Option<Value> {
+    match format {
+        0 => migrate(from_0(document)?, 1),
+        FORMAT => Some(document),
+        _ => None,
+    }
+}
+
+/// Before its first release Clockwork wrote one object for each resource, by `Kind.name@host`.
+fn from_0(mut document: Value) -> Option<Value> {
+    let resources = document.get_mut("resources")?.as_object_mut()?;
+    let list: Vec<Value> = std::mem::take(resources).into_iter().map(|(_, entry)| entry).collect();
+    Some(json!({ "format": 1, "resources": list }))
+}
+
+/// Writes a state, in one step, for the user's eyes only.
+pub(super) fn write(path: &Path, state: &State) -> Result<()> {
+    let document = json!({ "format": FORMAT, "clockwork": VERSION, "resources": state.entries });
+    disk::replace(path, &format!("{document:#}\n"), Keep::Record)
+        .map_err(|source| Error::Write { path: path.to_path_buf(), source })
+}

@@ -1,0 +1,105 @@
+//! What a run does to the state: it says what it begins, and then what came of it.
+
+use std::collections::HashMap;
+
+use super::{Deployed, Intent, Pending, Removal, State, Wanted, now, version};
+use crate::outcome::{Action, ResourceOutcome};
+use crate::resource::Address;
+
+/// Notes what a run is about to do, before it does any of it, so that a run that is killed leaves
+/// nothing behind that nobody knows of.
+pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[Wanted]) {
+    let wanted: HashMap<&Address, &Wanted> = wanted.iter().map(|wanted| (&wanted.address, wanted)).collect();
+    for outcome in planned.iter().filter(|outcome| outcome.action.is_change()) {
+        let (intent, removal) = match wanted.get(&outcome.address) {
+            Some(wanted) if !outcome.gone => (Intent::Apply, wanted.removal.clone()),
+            _ => {
+                let known = state.get(&outcome.address, &outcome.host);
+                let Some(deployed) = known.and_then(|entry| entry.deployed.as_ref()) else { continue };
+                (Intent::Remove, deployed.removal.clone())
+            }
+        };
+        let entry = state.entry(&outcome.address, &outcome.host);
+        if let Some(wanted) = wanted.get(&outcome.address) {
+            describe(entry, wanted);
+        }
+        // What an earlier run may have left elsewhere is not forgotten.
+        let earlier = entry.pending.take().map(|pending| pending.removal);
+        let removal = join(earlier, removal);
+        entry.pending = Some(Pending { intent, removal, at: now(), by: version() });
+    }
+}
+
+/// Notes what came of it.
+pub fn record(state: &mut State, done: &[ResourceOutcome], wanted: &[Wanted]) {
+    let wanted: HashMap<&Address, &Wanted> = wanted.iter().map(|wanted| (&wanted.address, wanted)).collect();
+    for outcome in done {
+        if outcome.action == Action::Skipped {
+            settle(state, outcome);
+            continue;
+        }
+        if outcome.error.is_some() {
+            continue;
+        }
+        let Some(wanted) = wanted.get(&outcome.address).filter(|_| !outcome.gone) else {
+            forget(state, &outcome.address, Some(&outcome.host));
+            continue;
+        };
+        let entry = state.entry(&outcome.address, &outcome.host);
+        describe(entry, wanted);
+        entry.pending = None;
+        let same = |deployed: &Deployed| {
+            deployed.fingerprint == wanted.fingerprint
+                && deployed.removal == wanted.removal
+                && !outcome.changed
+        };
+        if entry.deployed.as_ref().is_some_and(same) {
+            continue;
+        }
+        entry.deployed = Some(Deployed {
+            fingerprint: wanted.fingerprint.clone(),
+            fields: wanted.fields.clone(),
+            removal: wanted.removal.clone(),
+            at: now(),
+            by: version(),
+        });
+    }
+}
+
+/// Drops what is known of a resource, on one host or on all, and says how much that was.
+pub fn forget(state: &mut State, address: &Address, host: Option<&str>) -> usize {
+    let before = state.entries.len();
+    state.entries.retain(|entry| entry.address != *address || host.is_some_and(|host| entry.host != host));
+    before - state.entries.len()
+}
+
+/// What was announced was not begun.
+fn settle(state: &mut State, outcome: &ResourceOutcome) {
+    let Some(place) = state.entries.iter().position(|e| e.is(&outcome.address, &outcome.host)) else {
+        return;
+    };
+    let entry = &mut state.entries[place];
+    if outcome.error.is_none() {
+        entry.pending = None;
+        if entry.deployed.is_none() {
+            state.entries.remove(place);
+        }
+    }
+}
+
+fn describe(entry: &mut super::Entry, wanted: &Wanted) {
+    entry.source.clone_from(&wanted.source);
+    entry.group.clone_from(&wanted.group);
+    entry.protect = wanted.protect;
+    entry.needs.clone_from(&wanted.needs);
+}
+
+/// The code that takes down both.
+fn join(earlier: Option<Removal>, removal: Removal) -> Removal {
+    match (earlier, removal) {
+        (Some(Removal::Code(one)), Removal::Code(other)) if !other.contains(&one) => {
+            Removal::Code(format!("{}\n{other}", one.trim_end()))
+        }
+        (_, removal) => removal,
+    }
+}

@@ -1,0 +1,65 @@
+//! A resource's fields as the state keeps them: without secrets, and without long texts.
+
+use serde_json::{Map, Value};
+
+use crate::redact;
+
+/// The longest text that is kept as it is, in characters.
+const LONGEST: usize = 200;
+
+/// What stands for a text that is not kept.
+fn length(text: &str) -> Value {
+    Value::String(format!("({} characters)", text.chars().count()))
+}
+
+/// The fields without the values of anything secret, and without contents.
+pub fn shown(fields: &Map<String, Value>) -> Map<String, Value> {
+    let mut shown = redact::fields(fields);
+    for (name, value) in &mut shown {
+        shorten(value, name == "content");
+    }
+    shown
+}
+
+fn shorten(value: &mut Value, whole: bool) {
+    match value {
+        Value::String(text) if whole || text.chars().count() > LONGEST => *value = length(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, whole)),
+        Value::Object(map) => map.values_mut().for_each(|item| shorten(item, whole)),
+        _ => {}
+    }
+}
+
+/// The texts of the fields that may not be shown.
+pub fn hidden(fields: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    let redacted = redact::fields(fields);
+    for (name, value) in fields {
+        if let Some(after) = redacted.get(name) {
+            differing(value, after, &mut found);
+        }
+    }
+    found
+}
+
+fn differing(before: &Value, after: &Value, found: &mut Vec<String>) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            for (key, value) in before {
+                if let Some(after) = after.get(key) {
+                    differing(value, after, found);
+                }
+            }
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            for (before, after) in before.iter().zip(after) {
+                differing(before, after, found);
+            }
+        }
+        (Value::String(before), after) if after.as_str() != Some(before) => {
+            // Of `NAME=value` the value alone is secret.
+            found.push(before.split_once('=').map_or(before.as_str(), |(_, value)| value).to_owned());
+        }
+        _ => {}
+    }
+}
