@@ -57,9 +57,10 @@ fn said(
         if let Some((_, artifact)) = own {
             by_name.set_item(&address.name, pythonize(py, artifact)?)?;
         }
-        let up = match with_deploy {
-            true => resource::code(resource, Phase::Deploy, by_name, &project.folder)?,
-            false => None,
+        let up = if with_deploy {
+            resource::code(resource, Phase::Deploy, by_name, &project.folder)?
+        } else {
+            None
         };
         let down = resource::code(resource, Phase::Destroy, by_name, &project.folder)?;
         let needs = graph.needs[place].iter().map(|need| graph.nodes[*need].clone()).collect();

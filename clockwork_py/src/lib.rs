@@ -67,6 +67,7 @@ mod _core {
 
     /// Runs the pipeline; see `clockwork.core.ClockworkCore`.
     #[pyfunction]
+    #[expect(clippy::too_many_arguments, reason = "called from one place, in Python")]
     fn run<'py>(
         py: Python<'py>,
         command: &str,

@@ -17,9 +17,9 @@ use crate::invocation::{Approval, Approver, Invocation};
 use crate::pipeline;
 
 /// The keyword arguments of a method of `ClockworkCore`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword argument")]
 pub struct Options {
     dry_run: bool,
     fail_fast: bool,
@@ -48,12 +48,12 @@ impl Default for Again {
 
 impl Options {
     /// Makes an invocation of them.
-    pub fn invocation<'py>(
+    pub fn invocation(
         self,
         verb: Verb,
-        source: Bound<'py, PyAny>,
+        source: Bound<'_, PyAny>,
         overrides: Overrides,
-    ) -> PyResult<Invocation<'py>> {
+    ) -> PyResult<Invocation<'_>> {
         let lock_timeout = Duration::try_from_secs_f64(self.lock_timeout)
             .map_err(|_| PyValueError::new_err("lock_timeout is a number of seconds, from 0 on"))?;
         Ok(Invocation {

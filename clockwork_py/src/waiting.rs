@@ -11,6 +11,7 @@ use crate::errors;
 use crate::invocation::Invocation;
 
 /// Takes the project's lock, or waits for it as long as the user says, and hears Ctrl-C meanwhile.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough")]
 pub fn hold(py: Python<'_>, invocation: &Invocation<'_>, store: &mut Store) -> PyResult<()> {
     let command = invocation.verb.word();
     let timeout = invocation.lock_timeout;

@@ -28,16 +28,6 @@ impl Asker {
     pub fn has_somebody(&self) -> bool {
         self.terminal
     }
-
-    /// Asks a question. Whatever is no yes is a no.
-    fn ask(&self, py: Python<'_>, question: &str) -> PyResult<bool> {
-        eprint!("{question} [y/N] ");
-        let _ = std::io::stderr().flush();
-        // Python's own reading ends with Ctrl-C; Rust's goes on.
-        let read = py.import("sys")?.getattr("stdin")?.call_method0("readline");
-        let answer: String = read.inspect_err(|_| eprintln!())?.extract()?;
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
-    }
 }
 
 impl Approver for Asker {
@@ -63,10 +53,10 @@ impl Approver for Asker {
             ..Default::default()
         });
         let destroys = planned.command == Verb::Destroy.word();
-        if destroys && !self.ask(py, "Take all this down?")? {
+        if destroys && !ask(py, "Take all this down?")? {
             return Ok(Approval::Stop);
         }
-        if !destroys && taken && !self.ask(py, "Something is going to be removed or replaced. Go on?")? {
+        if !destroys && taken && !ask(py, "Something is going to be removed or replaced. Go on?")? {
             return Ok(Approval::Stop);
         }
         if destroys || gone.is_empty() || self.prune {
@@ -76,6 +66,16 @@ impl Approver for Asker {
             1 => "Remove what main.py no longer has?".to_owned(),
             several => format!("Remove the {several} things that main.py no longer has?"),
         };
-        Ok(Approval::Go { prune: self.ask(py, &question)? })
+        Ok(Approval::Go { prune: ask(py, &question)? })
     }
+}
+
+/// Asks a question. Whatever is no yes is a no.
+fn ask(py: Python<'_>, question: &str) -> PyResult<bool> {
+    eprint!("{question} [y/N] ");
+    let _ = std::io::stderr().flush();
+    // Python's own reading ends with Ctrl-C; Rust's goes on.
+    let read = py.import("sys")?.getattr("stdin")?.call_method0("readline");
+    let answer: String = read.inspect_err(|_| eprintln!())?.extract()?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

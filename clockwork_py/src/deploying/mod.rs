@@ -51,15 +51,15 @@ impl Deploying<'_> {
             || self.invocation.prune
             || self.invocation.approver.as_ref().is_some_and(|approver| approver.wants_gone());
         let mut untold = Vec::new();
-        let moved = self.blocks(py, &self.moved(), &mut untold)?;
-        let gone = if shows_gone { self.blocks(py, &self.gone(), &mut untold)? } else { Vec::new() };
+        let moved = blocks(py, &self.moved(), &mut untold)?;
+        let gone = if shows_gone { blocks(py, &self.gone(), &mut untold)? } else { Vec::new() };
         let pruned = if moved.is_empty() && gone.is_empty() {
             self.straight(py, report, script)?
         } else {
             self.after_removals(py, report, script, moved, gone)?
         };
         self.say_what_is_gone(report, pruned);
-        self.say_what_stays(report, &untold);
+        telling::say_what_stays(report, &untold);
         self.adopt(py, report)?;
         self.keep_plan(py, report)
     }
@@ -71,7 +71,7 @@ impl Deploying<'_> {
             all.push(compiling::takedown(said, self.known.state.of(&said.wanted.address).collect()));
         }
         let mut untold = Vec::new();
-        let script = Script::assemble(Phase::Destroy, self.blocks(py, &all, &mut untold)?);
+        let script = Script::assemble(Phase::Destroy, blocks(py, &all, &mut untold)?);
         let decision = Decision::default();
         let decide = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<bool> {
             let mut planned = planned.clone();
@@ -88,7 +88,7 @@ impl Deploying<'_> {
             self.record(py, &outcome, &[])?;
         }
         self.conclude(report, outcome, &decision);
-        self.say_what_stays(report, &untold);
+        telling::say_what_stays(report, &untold);
         Ok(())
     }
 
@@ -132,15 +132,6 @@ impl Deploying<'_> {
             }
         }
         gone
-    }
-
-    fn blocks(
-        &self,
-        py: Python<'_>,
-        takedowns_of: &[Takedown<'_>],
-        untold: &mut Vec<(Address, Removal)>,
-    ) -> PyResult<Vec<Block>> {
-        takedowns(takedowns_of, untold).map_err(|error| errors::map(py, &error))
     }
 
     /// Where there is nothing to take away first, hosts are looked at once.
@@ -295,4 +286,13 @@ impl Deploying<'_> {
         clockwork_core::compile::write_file(&self.folder.join(REMOVALS), &script.text)
             .map_err(|error| errors::map(py, &error))
     }
+}
+
+/// The code that takes resources down, in order.
+fn blocks(
+    py: Python<'_>,
+    takedowns_of: &[Takedown<'_>],
+    untold: &mut Vec<(Address, Removal)>,
+) -> PyResult<Vec<Block>> {
+    takedowns(takedowns_of, untold).map_err(|error| errors::map(py, &error))
 }

@@ -26,22 +26,6 @@ impl Deploying<'_> {
         }
         report.notes.append(&mut notes);
     }
-
-    /// Names what cannot be taken down, and why.
-    pub(super) fn say_what_stays(&self, report: &mut Report, untold: &[(Address, Removal)]) {
-        for (address, removal) in untold {
-            report.notes.push(match removal {
-                Removal::Secret => format!(
-                    "{address} stays: the code that takes it down holds a secret, which the state does not keep. Put it \
-                     back into main.py to take it down"
-                ),
-                _ => format!(
-                    "{address} does not say how it is taken down, and stays: override to_pyinfra_destroy_operations in {}",
-                    address.kind
-                ),
-            });
-        }
-    }
 }
 
 /// Says what failed, briefly: the report has it all.
@@ -60,4 +44,20 @@ pub(super) fn failure(outcome: &DeployOutcome, looked: bool) -> Option<Failure> 
         failures => format!("{} things could not be {verb}\n  {}", failures.len(), failures.join("\n  ")),
     };
     Some(Failure::new("DeployError", message))
+}
+
+/// Names what cannot be taken down, and why.
+pub(super) fn say_what_stays(report: &mut Report, untold: &[(Address, Removal)]) {
+    for (address, removal) in untold {
+        report.notes.push(match removal {
+                Removal::Secret => format!(
+                    "{address} stays: the code that takes it down holds a secret, which the state does not keep. Put it \
+                     back into main.py to take it down"
+                ),
+                _ => format!(
+                    "{address} does not say how it is taken down, and stays: override to_pyinfra_destroy_operations in {}",
+                    address.kind
+                ),
+            });
+    }
 }
