@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import signal
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +16,6 @@ from clockwork.core import ClockworkCore
 from clockwork.pyinfra_compiler import PyInfraCompiler
 from clockwork.resources import FileResource
 from clockwork.results import HostError, OperationResult, ResourceResult, Result
-from support.project import clean_environment
 from support.sshd import Sshd, running_sshd
 
 if TYPE_CHECKING:
@@ -74,45 +69,6 @@ def test_two_deploys_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
         assert {path.read_text() for path in (tmp_path / name / "out").iterdir()} == {
             f"{name} {i}" for i in range(30)
         }
-
-
-INTERRUPTED = """
-import asyncio, threading, time
-import clockwork
-from clockwork.resources import Resource
-
-class Slow(Resource):
-    def to_pyinfra_operations(self, artifacts):
-        return 'server.shell(commands=["sleep 60"])'
-
-def progress(event):
-    if event["event"] == "operation_start":
-        print("ready", flush=True)
-
-def work():
-    clockwork.apply([Slow(name="slow")], progress=progress)
-
-async def inside():
-    work()
-
-try:
-    {call}
-except KeyboardInterrupt:
-    print("interrupted", [thread.name for thread in threading.enumerate()], flush=True)
-"""
-
-
-@pytest.mark.parametrize("call", ["work()", "asyncio.run(inside())"])
-def test_ctrl_c_raises_at_once(call: str) -> None:
-    script = [sys.executable, "-c", INTERRUPTED.replace("{call}", call)]
-    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env=clean_environment()) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        assert process.stdout.readline() == "interrupted ['MainThread']\n"
-        assert process.wait(10) == 0
-        assert time.monotonic() - began < 8
 
 
 @pytest.fixture(scope="module")

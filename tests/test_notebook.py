@@ -94,20 +94,30 @@ def test_an_error_in_a_cell_is_a_clear_one(tmp_path: Path) -> None:
         outputs(notebook(tmp_path, "import clockwork\nclockwork.apply([])"))
 
 
-def test_interrupting_the_kernel_stops_the_deploy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("call", ["work()", "await asyncio.to_thread(work)"])
+def test_interrupting_the_kernel_stops_the_deploy(tmp_path: Path, call: str) -> None:
     client = notebook(
         tmp_path,
         """
+import asyncio
+import threading
 import clockwork
 from clockwork.resources import Resource
 class Slow(Resource):
     def to_pyinfra_operations(self, artifacts):
         return 'server.shell(commands=["echo $PPID > started; sleep 60"])'
+ended = threading.Event()
+def work():
+    try:
+        clockwork.apply([Slow(name="slow")])
+    except KeyboardInterrupt:
+        print("interrupted")
+    ended.set()
 try:
-    clockwork.apply([Slow(name="slow")])
-except KeyboardInterrupt:
-    print("interrupted")
-""",
+    CALL
+except asyncio.CancelledError:
+    ended.wait(60)
+""".replace("CALL", call),
     )
 
     def interrupt() -> None:

@@ -66,6 +66,8 @@ impl<'py> Invocation<'py> {
         self.source = PyString::new(py, &saved.source.to_string_lossy()).into_any();
         self.targets.clone_from(&saved.targets);
         self.prune = saved.prune;
+        // What the model would write now is not what was planned.
+        self.locked = true;
         self.saved = Some(saved);
         Ok(true)
     }

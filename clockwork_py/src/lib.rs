@@ -18,6 +18,7 @@ mod progress;
 mod resource;
 mod seam;
 mod selection;
+mod sigint;
 mod stdio;
 mod traceback;
 mod user_code;
@@ -44,6 +45,9 @@ mod _core {
 
     #[pymodule_export]
     use crate::seam::{Cancel, preload, run_script};
+
+    #[pymodule_export]
+    use crate::sigint::Sigint;
 
     use crate::options::{Callable, Options};
     use crate::progress::observer;

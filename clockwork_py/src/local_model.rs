@@ -8,6 +8,8 @@ use clockwork_core::settings::Model;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
+use crate::wait::check_signals;
+
 /// What is being fetched, as the user sees it.
 const WHAT: &str = "local model";
 
@@ -19,6 +21,7 @@ pub fn pull(py: Python<'_>, observer: &Arc<dyn Observer>) -> PyResult<String> {
         None,
         None,
         move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
+            check_signals(args.py())?;
             let (bytes, total) = args.extract()?;
             observer.observe(&Event::Download { what: WHAT.to_owned(), bytes, total });
             Ok(())

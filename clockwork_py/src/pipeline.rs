@@ -16,6 +16,7 @@ use pythonize::pythonize;
 use crate::deploying::Deploying;
 use crate::invocation::Invocation;
 use crate::load::Project;
+use crate::wait::check_signals;
 use crate::{check, compiling, deploy, errors, generation, load, selection, traceback, waiting};
 
 /// What `check` says where there is nothing to check.
@@ -37,6 +38,8 @@ pub fn run(py: Python<'_>, invocation: &Invocation<'_>) -> PyResult<Report> {
 fn stages(py: Python<'_>, invocation: &Invocation<'_>, report: &mut Report) -> PyResult<()> {
     let verb = invocation.verb;
     let mut project = open(py, invocation, &mut report.notes)?;
+    // The user's code in main.py does not ask for signals.
+    check_signals(py)?;
     let settings = Settings::load(&project.folder, &std::env::current_dir()?, &invocation.overrides)
         .map_err(|error| errors::map(py, &error))?;
     report.folder = project.folder.display().to_string();

@@ -6,11 +6,21 @@ use std::thread;
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
-/// Python handles a signal only when its main thread asks for it.
+/// Signals are heard only by who asks for them.
 const STEP: Duration = Duration::from_millis(40);
+
+/// Fails with `KeyboardInterrupt`, or what else a signal's handler raises, if the run is to stop.
+///
+/// Python handles signals in its main thread; runs in others are told by `clockwork._interrupt`.
+pub fn check_signals(py: Python<'_>) -> PyResult<()> {
+    py.check_signals()?;
+    py.import(intern!(py, "clockwork._interrupt"))?.call_method0(intern!(py, "check"))?;
+    Ok(())
+}
 
 /// Does `work` in a thread and waits for it, without holding the interpreter.
 ///
@@ -30,7 +40,7 @@ pub fn wait<T: Send>(py: Python<'_>, cancel: impl Fn(), work: impl FnOnce() -> T
             match outcome {
                 Ok(value) => return interrupt.map_or(Ok(value), Err),
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Err(error) = py.check_signals() {
+                    if let Err(error) = check_signals(py) {
                         cancel();
                         interrupt.get_or_insert(error);
                     }

@@ -9,9 +9,9 @@ use pyo3::prelude::*;
 
 use crate::errors;
 use crate::invocation::Invocation;
+use crate::wait::check_signals;
 
 /// Takes the project's lock, or waits for it as long as the user says, and hears Ctrl-C meanwhile.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough")]
 pub fn hold(py: Python<'_>, invocation: &Invocation<'_>, store: &mut Store) -> PyResult<()> {
     let command = invocation.verb.word();
     let timeout = invocation.lock_timeout;
@@ -24,7 +24,7 @@ pub fn hold(py: Python<'_>, invocation: &Invocation<'_>, store: &mut Store) -> P
                 observer.observe(&Event::Waiting { holder: holder.to_owned() });
                 told = true;
             }
-            Python::attach(|py| py.check_signals()).map_err(|error| {
+            Python::attach(check_signals).map_err(|error| {
                 interrupt.replace(Some(error));
                 Error::Interrupted
             })

@@ -10,6 +10,7 @@ __all__ = [
     "VERSION",
     "Resource",
     "_Cancel",
+    "_Sigint",
     "_preload",
     "_resolve",
     "_run_script",
@@ -27,6 +28,10 @@ class Resource:
     def needs_artifact_generation(self) -> bool: ...
     def to_pyinfra_operations(self, artifacts: dict[str, Any]) -> str: ...
     def to_pyinfra_destroy_operations(self, artifacts: dict[str, Any] | None = None) -> str: ...
+
+@final
+class _Sigint:
+    def take(self) -> bool: ...
 
 # For tests of the deploy stage by itself.
 @final

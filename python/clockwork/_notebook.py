@@ -76,7 +76,11 @@ class _Display:
         what = event["event"]
         resource = event.get("resource")
         name = f"{resource['kind']} {resource['name']}" if resource else ""
-        if what == "generate_start":
+        if what == "waiting":
+            self._lines[what] = f"… waiting for {event['holder']}"
+        elif what == "waited":
+            self._lines.pop("waiting", None)
+        elif what == "generate_start":
             self._lines[name] = f"✎ {name}: asking the model"
         elif what == "generate_delta":
             before = self._lines.get(name, "").partition(": ")[2].removeprefix("asking the model")

@@ -127,7 +127,9 @@ class ClockworkCore:
             DeclinedError: `approve` said no. Nothing has been deployed.
             DeployError: An operation or a host failed; its `result` tells what had been done.
             CheckError: All is deployed, and stays, but an assertion does not hold; its `result` tells which.
-            KeyboardInterrupt: Everything has been stopped.
+            KeyboardInterrupt: Ctrl-C, or in a thread the end of the program; everything has been stopped. Where the
+                program has a SIGINT handler of its own, a run goes on unless the handler raises, and in a thread
+                unless that ends the main thread.
         """
         options = {
             "dry_run": dry_run,

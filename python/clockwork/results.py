@@ -155,6 +155,14 @@ class ResourceResult:
     changes: tuple[FieldChange, ...] = ()
     reason: str | None = None
 
+    def _details(self) -> str:
+        """All that there is to say beside the action, the gist of it on the first line."""
+        if self.error:
+            return self.error
+        changed = [f"{c.field}: {c.before!r} → {c.after!r}" for c in self.changes]
+        gone = ["main.py no longer has it"] if self.gone else []
+        return "\n".join(filter(None, [*gone, self.reason, *changed, self.diff]))
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -290,15 +298,16 @@ class Result:
                 r.kind,
                 r.name,
                 r.host,
-                "failed" if r.error else r.action,
+                "failed" if r.error else "replace" if r.replaces else r.action,
                 f"{r.seconds:.1f}",
-                r.error or r.diff or "",
+                r._details(),
             )
             for r in self.resources
         ]
         rows += [("", "", e.host, "failed", "", e.error) for e in self.host_errors]
         table = _table(("resource", "name", "host", "action", "seconds", ""), rows)
-        return title + table + (self._checks_html(()) if self.checks else "")
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return title + table + (self._checks_html(()) if self.checks else "") + notes
 
     def _checks_html(self, away: Sequence[HostError]) -> str:
         """What was checked as a table, and the hosts that could not be."""

@@ -41,7 +41,7 @@ pub enum Mode {
 
 /// Stops a run from another thread.
 ///
-/// Where [`run`] is called on the main thread, Ctrl-C needs none of this; elsewhere no signal arrives.
+/// Ctrl-C needs none of this: [`run`] asks for it while it waits.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 

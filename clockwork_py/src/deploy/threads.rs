@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use super::Cancel;
+use crate::wait::check_signals;
 
 /// How long a wait may take before signals are looked at.
 pub const STEP: Duration = Duration::from_millis(50);
@@ -61,6 +62,8 @@ pub fn fan_out(
     task: &Task,
     stop: impl Fn(Python<'_>),
 ) -> PyResult<()> {
+    // Where Ctrl-C has ended the main thread, some versions of Python start no more threads.
+    check_signals(py)?;
     let running = Arc::new(Running::default());
     let mut threads = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
@@ -108,7 +111,7 @@ fn wait(py: Python<'_>, running: &Running, cancel: &Cancel) -> PyResult<()> {
             let (count, _) = running.ended.wait_timeout(count, STEP).unwrap_or_else(PoisonError::into_inner);
             *count
         });
-        py.check_signals()?;
+        check_signals(py)?;
         if cancel.is_cancelled() {
             return Err(pyo3::exceptions::PyKeyboardInterrupt::new_err(()));
         }
