@@ -1,9 +1,11 @@
 //! Files that nobody ever sees half of, and that one run at a time writes.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Result, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Who may read a file, and what it has to survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +18,13 @@ pub enum Keep {
     Derived,
 }
 
+/// Temporary files of this age are those of runs that were killed: no write takes that long.
+const LEFT_OVER: Duration = Duration::from_secs(60);
+
 /// Replaces a file as a whole. Where it is a link, what it points to is replaced, and not the link.
 pub fn replace(path: &Path, text: &str, keep: Keep) -> Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    sweep(&path);
     let temporary = temporary(&path);
     let written = (|| {
         let mut options = OpenOptions::new();
@@ -34,10 +40,7 @@ pub fn replace(path: &Path, text: &str, keep: Keep) -> Result<()> {
         }
         fs::rename(&temporary, &path)?;
         // The new name is safe only when the folder that holds it is.
-        match path.parent().filter(|_| keep != Keep::Derived) {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        if keep == Keep::Derived { Ok(()) } else { File::open(folder(&path))?.sync_all() }
     })();
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -49,6 +52,35 @@ pub fn replace(path: &Path, text: &str, keep: Keep) -> Result<()> {
 pub fn check(path: &Path) -> Result<()> {
     let temporary = temporary(path);
     File::create(&temporary).and_then(|_| fs::remove_file(&temporary))
+}
+
+/// The folder that holds a file.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Removes what runs that were killed have left beside a file. Where that fails, it is only untidy.
+fn sweep(path: &Path) {
+    let (Some(name), Ok(beside)) = (path.file_name().and_then(OsStr::to_str), fs::read_dir(folder(path)))
+    else {
+        return;
+    };
+    let is_old = |entry: &DirEntry| {
+        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
+        age.is_some_and(|age| age > LEFT_OVER)
+    };
+    for entry in beside.flatten() {
+        if entry.file_name().to_str().is_some_and(|other| is_temporary(other, name)) && is_old(&entry) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a name is one that [`temporary`] gives.
+fn is_temporary(name: &str, of: &str) -> bool {
+    let numbers = name.strip_prefix(of).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".tmp"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.and_then(|text| text.split_once('.')).is_some_and(|(one, two)| is_number(one) && is_number(two))
 }
 
 /// A name beside a file that no one else uses.
@@ -137,6 +169,30 @@ mod tests {
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(replace(&folder.path().join("none/a"), "", Keep::Record).is_err());
+    }
+
+    #[test]
+    fn what_killed_runs_have_left_goes_with_the_next_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let old = std::time::SystemTime::now() - 2 * LEFT_OVER;
+        let stay = ["a.1.2.tmp", "b.1.2.tmp", "a.1.tmp", "a.1.x.tmp", "a.tmp"];
+        for name in ["a.3.4.tmp"].into_iter().chain(stay) {
+            let file = File::create(folder.path().join(name)).unwrap();
+            if name != "a.1.2.tmp" {
+                file.set_modified(old).unwrap();
+            }
+        }
+        replace(&path, "", Keep::Record).unwrap();
+        let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: std::collections::BTreeSet<_> = left.collect();
+        assert_eq!(left, stay.into_iter().chain(["a"]).map(Into::into).collect());
+    }
+
+    #[test]
+    fn a_name_alone_is_a_file_here() {
+        assert_eq!(folder(Path::new("a")), Path::new("."));
+        assert_eq!(folder(Path::new("b/a")), Path::new("b"));
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub enum ArtifactSize {
 pub struct Request {
     /// The resource that asks.
     pub address: Address,
+    /// The name that it had before, where it has another one now.
+    #[serde(default)]
+    pub renamed_from: Option<String>,
     /// The template that words the question: `file`, `docker_service`, or `resource` for a kind
     /// of the user's own.
     pub template: String,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,6 +104,23 @@ a = FileResource(name=helpers.WORD, content="x")
     (tmp_path / "helpers.py").write_text("WORD = 'second one'\n")
     assert compiled(tmp_path, main, "site.py") == ["second one"], "a helper is read anew, like main.py itself"
     assert sys.path == before
+
+
+def test_the_list_of_import_paths_is_replaced_and_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread that imports something goes through that very list."""
+    seen = ModuleType("seen")
+    seen.__dict__.update(path=sys.path, before=list(sys.path))
+    monkeypatch.setitem(sys.modules, "seen", seen)
+    main = tmp_path / "main.py"
+    main.write_text(
+        "import sys\nimport seen\nfrom clockwork.resources import FileResource\n"
+        "assert sys.path[1:] == seen.before\nassert seen.path == seen.before\n"
+        "a = FileResource(name='a', content='x')\n"
+    )
+    clockwork.generate(main)
+    assert seen.__dict__["path"] == seen.__dict__["before"] == sys.path
 
 
 def test_methods_may_import_late(tmp_path: Path) -> None:

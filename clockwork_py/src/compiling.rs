@@ -21,6 +21,8 @@ pub struct Said {
     up: Option<String>,
     /// The code that takes it down.
     pub down: Option<String>,
+    /// The field that a text of the model's fills.
+    pub text_field: Option<String>,
 }
 
 /// Asks the project's chosen resources for their code. With no artifacts at hand only the code that
@@ -79,7 +81,8 @@ fn said(
             removal: removal(down.as_deref(), &kept.secrets),
             has_place: resource.getattr("__has_place__")?.is_truthy()?,
         };
-        all.push(Said { wanted, up, down });
+        let text_field = resource.getattr("__artifact_field__")?.extract()?;
+        all.push(Said { wanted, up, down, text_field });
     }
     Ok(all)
 }

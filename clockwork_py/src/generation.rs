@@ -63,13 +63,14 @@ pub fn generate(
     }
     let core = |error| errors::map(py, &error);
     let mut lock = Lock::load(&project.folder.join(lock::FILE_NAME)).map_err(core)?;
-    let prepared = generate::prepare_again(requests, &lock, &invocation.regenerate).map_err(core)?;
+    let mut prepared = generate::prepare_again(requests, &lock, &invocation.regenerate).map_err(core)?;
     if invocation.locked {
         prepared.ensure_complete().map_err(core)?;
     }
     if invocation.dry_run && invocation.verb == Verb::Generate {
         return Ok((Vec::new(), looked_up(prepared, settings), None));
     }
+    prepared.take_over(&mut lock).map_err(core)?;
 
     let generation = if prepared.missing.is_empty() {
         prepared.into_generation()

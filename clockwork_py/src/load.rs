@@ -17,7 +17,7 @@ use crate::{errors, traceback, user_code};
 const MODULE: &str = "__clockwork_main__";
 
 /// The file that a project's folder holds.
-const MAIN: &str = "main.py";
+pub const MAIN: &str = "main.py";
 
 /// What the load stage makes.
 pub struct Project {

@@ -111,13 +111,19 @@ fn stages(py: Python<'_>, invocation: &Invocation<'_>, report: &mut Report) -> P
 }
 
 /// Loads the project. What is to be taken down can be where main.py is gone or broken, as long as the
-/// state knows of it.
+/// state knows of it. A plan does not hold where that is so.
 fn open(py: Python<'_>, invocation: &Invocation<'_>, notes: &mut Vec<String>) -> PyResult<Project> {
+    let can_do_without = invocation.verb == Verb::Destroy || invocation.saved.is_some();
     let error = match load::load(&invocation.source) {
-        Err(error) if invocation.verb == Verb::Destroy && errors::is_ours(py, &error) => error,
+        Err(error) if can_do_without && errors::is_ours(py, &error) => error,
         loaded => return loaded,
     };
     let Ok(path) = invocation.source.extract::<PathBuf>() else { return Err(error) };
+    if invocation.saved.is_some() {
+        let why = error.value(py).to_string();
+        let message = format!("the plan does not hold any more, and nothing was done. Plan again.\n  {why}");
+        return Err(errors::exception(py, "PlanMovedError", &message));
+    }
     let (folder, source) = load::place(Path::new(&path));
     let state = Store::new(&folder).read().map_err(|error| errors::map(py, &error))?;
     if state.gone(Some(&source), &[]).is_empty() {

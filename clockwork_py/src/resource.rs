@@ -220,7 +220,12 @@ pub fn request(
     let others = others.map(|other| {
         connected.iter().find(|c| c.kind == other.kind && c.name == other.name).unwrap_or(other).clone()
     });
+    // A resource that has the old name now is another one.
+    let is_free =
+        |name: &String| !project.iter().any(|other| other.kind == address.kind && other.name == *name);
+    let renamed_from: Option<String> = resource.getattr("renamed_from")?.extract()?;
     Ok(Some(Request {
+        renamed_from: renamed_from.filter(is_free),
         template: template.unwrap_or_else(|| "resource".to_owned()),
         description: resource.getattr("description")?.extract()?,
         size,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyModule};
 
 /// `sys.path` and `sys.modules` belong to the whole process, so one project at a time uses them.
 static LOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -35,17 +35,28 @@ pub fn surround<T>(
 fn locked<T>(py: Python<'_>, folder: &Path, anew: bool, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     let sys = py.import("sys")?;
     let modules = sys.getattr("modules")?.cast_into::<PyDict>()?;
-    let path = sys.getattr("path")?.cast_into::<PyList>()?;
     forget(&modules, folder, anew)?;
     let before: HashSet<String> = modules.keys().iter().filter_map(|name| name.extract().ok()).collect();
     let entry = folder.display().to_string();
-    path.insert(0, &entry)?;
+    set_path(&sys, |path| path.insert(0, &entry))?;
     let result = work();
-    if path.contains(&entry)? {
-        path.call_method1("remove", (entry,))?;
-    }
+    set_path(&sys, |path| {
+        let is_there = path.contains(&entry)?;
+        if is_there { path.call_method1("remove", (&entry,)).map(drop) } else { Ok(()) }
+    })?;
     remember(&modules, &before, folder);
     result
+}
+
+/// Puts a changed copy of `sys.path` in its place. Another thread that is importing something goes through the
+/// list meanwhile, and would miss an entry if the list itself were changed: pyinfra is imported that way.
+fn set_path(
+    sys: &Bound<'_, PyModule>,
+    change: impl FnOnce(&Bound<'_, PyList>) -> PyResult<()>,
+) -> PyResult<()> {
+    let path = PyList::new(sys.py(), sys.getattr("path")?.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
+    change(&path)?;
+    sys.setattr("path", path)
 }
 
 fn forget(modules: &Bound<'_, PyDict>, folder: &Path, anew: bool) -> PyResult<()> {

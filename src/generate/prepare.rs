@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
-use super::lock::Lock;
+use super::lock::{Entry, Lock};
 use super::prompt::{self, Prompt};
 use super::turn::{self, Talk};
 use super::{Generation, images};
@@ -63,6 +63,8 @@ pub struct Prepared {
     pub pinned: Vec<Pinned>,
     /// What does.
     pub missing: Vec<Ask>,
+    /// What the lock has under names that resources had before.
+    renamed: Vec<(Address, Entry)>,
     pub(super) order: HashMap<Address, usize>,
     lock: PathBuf,
 }
@@ -90,9 +92,12 @@ pub fn prepare_again(requests: Vec<Request>, lock: &Lock, regenerate: &Regenerat
     let again = chosen(&requests, regenerate)?;
     let mut prepared = Prepared { lock: lock.path().to_path_buf(), ..Prepared::default() };
     for (index, request) in requests.into_iter().enumerate() {
-        prepared.order.insert(request.address.clone(), index);
+        let address = request.address.clone();
+        prepared.order.insert(address.clone(), index);
         let fingerprint = fingerprint(&request);
-        let entry = lock.get(&request.address);
+        let renamed = under_old_name(&request, lock)
+            .map(|entry| Entry { fingerprint: fingerprint.clone(), ..entry.clone() });
+        let entry = lock.get(&request.address).or(renamed.as_ref());
         let fresh = entry.filter(|entry| entry.fingerprint == fingerprint);
         match fresh.filter(|_| !again.contains(&index)) {
             Some(entry) => prepared.pinned.push(Pinned {
@@ -111,8 +116,17 @@ pub fn prepare_again(requests: Vec<Request>, lock: &Lock, regenerate: &Regenerat
                 request,
             }),
         }
+        prepared.renamed.extend(renamed.map(|entry| (address, entry)));
     }
     Ok(prepared)
+}
+
+/// What the lock has for a resource under the name that it had before, where the question was the
+/// same then, and there is nothing under the new name.
+fn under_old_name<'a>(request: &Request, lock: &'a Lock) -> Option<&'a Entry> {
+    let name = request.renamed_from.clone().filter(|_| lock.get(&request.address).is_none())?;
+    let before = Request { address: Address { name, ..request.address.clone() }, ..request.clone() };
+    lock.get(&before.address).filter(|entry| entry.fingerprint == fingerprint(&before))
 }
 
 /// The places of the requests that are to be made again.
@@ -166,6 +180,12 @@ pub(super) fn fingerprint(request: &Request) -> String {
 }
 
 impl Prepared {
+    /// Gives what the lock has under an older name to the resource that had it.
+    pub fn take_over(&mut self, lock: &mut Lock) -> Result<()> {
+        self.renamed.drain(..).for_each(|(address, entry)| lock.insert(address, entry));
+        lock.save()
+    }
+
     /// What there is without asking: all of it where nothing is missing, and then there is no need
     /// of an [`Endpoint`], a key, or a local model that takes time to start.
     pub fn into_generation(self) -> Generation {

@@ -57,6 +57,10 @@ fn against(resource: &mut ResourceOutcome, wanted: &Wanted, entry: &Entry, chose
         }
     } else {
         resource.changes = changes(deployed, wanted, chosen);
+        if resource.changes.is_empty() {
+            resource.reason =
+                Some("what differs is not kept, such as a secret or the words of a text".to_owned());
+        }
     }
 }
 
@@ -104,6 +108,11 @@ pub fn merge(removals: DeployOutcome, main: DeployOutcome) -> DeployOutcome {
 }
 
 fn make_way(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
+    if removal.action == Action::Skipped && resource.action != Action::Skipped {
+        // Else nobody would know any more of what is left there.
+        let stays = || "what is at its old place could not be taken away first".to_owned();
+        removal.error.get_or_insert_with(stays);
+    }
     if !removal.changed && removal.error.is_none() {
         return;
     }

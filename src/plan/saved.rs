@@ -1,6 +1,7 @@
 //! A plan in a file, to be looked at by others and then run exactly as it is, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -63,7 +64,12 @@ impl SavedPlan {
     /// Reads one.
     pub fn read(path: &Path) -> Result<Self> {
         let bad = |reason: String| Error::Read { path: path.to_path_buf(), reason };
-        let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                bad("there is no such file. `clockwork plan --out FILE` writes a plan".to_owned())
+            }
+            _ => bad(error.to_string()),
+        })?;
         let format = serde_json::from_str::<serde_json::Value>(&text).ok();
         let format = format.as_ref().and_then(|document| document.get("format")?.as_u64());
         match format {

@@ -30,12 +30,12 @@ pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[Wanted]) 
     }
 }
 
-/// Notes what came of it.
-pub fn record(state: &mut State, done: &[ResourceOutcome], wanted: &[Wanted]) {
+/// Notes what came of it. `before` is what was known before it was begun.
+pub fn record(state: &mut State, before: &State, done: &[ResourceOutcome], wanted: &[Wanted]) {
     let wanted: HashMap<&Address, &Wanted> = wanted.iter().map(|wanted| (&wanted.address, wanted)).collect();
     for outcome in done {
         if outcome.action == Action::Skipped {
-            settle(state, outcome);
+            settle(state, before, outcome);
             continue;
         }
         if outcome.error.is_some() {
@@ -74,12 +74,15 @@ pub fn forget(state: &mut State, address: &Address, host: Option<&str>) -> usize
 }
 
 /// What was announced was not begun.
-fn settle(state: &mut State, outcome: &ResourceOutcome) {
+fn settle(state: &mut State, before: &State, outcome: &ResourceOutcome) {
     let Some(place) = state.entries.iter().position(|e| e.is(&outcome.address, &outcome.host)) else {
         return;
     };
     let entry = &mut state.entries[place];
-    if outcome.error.is_none() {
+    // What an earlier run has begun may be there all the same.
+    let known = before.get(&outcome.address, &outcome.host);
+    let begun_before = known.is_some_and(|entry| entry.pending.is_some());
+    if outcome.error.is_none() && !begun_before {
         entry.pending = None;
         if entry.deployed.is_none() {
             state.entries.remove(place);
@@ -97,9 +100,15 @@ fn describe(entry: &mut super::Entry, wanted: &Wanted) {
 /// The code that takes down both.
 fn join(earlier: Option<Removal>, removal: Removal) -> Removal {
     match (earlier, removal) {
-        (Some(Removal::Code(one)), Removal::Code(other)) if !other.contains(&one) => {
+        (Some(Removal::Code(one)), Removal::Code(other)) if holds(&one, &other) => Removal::Code(one),
+        (Some(Removal::Code(one)), Removal::Code(other)) if !holds(&other, &one) => {
             Removal::Code(format!("{}\n{other}", one.trim_end()))
         }
         (_, removal) => removal,
     }
+}
+
+/// Whether all lines of a code stand in another, one after the other.
+fn holds(whole: &str, part: &str) -> bool {
+    format!("\n{}\n", whole.trim_end()).contains(&format!("\n{}\n", part.trim_end()))
 }

@@ -2,14 +2,16 @@
 
 use serde_json::{Map, Value};
 
+use crate::compile::kinds::hex_digest;
 use crate::redact;
 
 /// The longest text that is kept as it is, in characters.
 const LONGEST: usize = 200;
 
-/// What stands for a text that is not kept.
-fn length(text: &str) -> Value {
-    Value::String(format!("({} characters)", text.chars().count()))
+/// What stands for a text that is not kept, and tells it from others.
+fn stand_in(text: &str) -> Value {
+    let hash: String = hex_digest(text.as_bytes()).chars().take(12).collect();
+    Value::String(format!("({} characters, sha256 {hash}…)", text.chars().count()))
 }
 
 /// The fields without the values of anything secret, and without contents.
@@ -23,7 +25,7 @@ pub fn shown(fields: &Map<String, Value>) -> Map<String, Value> {
 
 fn shorten(value: &mut Value, whole: bool) {
     match value {
-        Value::String(text) if whole || text.chars().count() > LONGEST => *value = length(text),
+        Value::String(text) if whole || text.chars().count() > LONGEST => *value = stand_in(text),
         Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, whole)),
         Value::Object(map) => map.values_mut().for_each(|item| shorten(item, whole)),
         _ => {}

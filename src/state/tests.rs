@@ -1,1 +1,365 @@
+//! What a run may do to the state, and what it must never lose.
 
+use std::fs;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::error::{Error, Result};
+use crate::outcome::{Action, ResourceOutcome};
+
+fn address(name: &str) -> Address {
+    Address { kind: "FileResource".into(), name: name.into() }
+}
+
+fn wanted(name: &str, code: &str) -> Wanted {
+    Wanted {
+        address: address(name),
+        source: Some("main.py".into()),
+        group: None,
+        protect: false,
+        needs: Vec::new(),
+        fingerprint: format!("up {code}"),
+        fields: Map::from_iter([("path".to_owned(), json!(code))]),
+        removal: Removal::Code(code.into()),
+        has_place: true,
+    }
+}
+
+fn outcome(name: &str, action: Action) -> ResourceOutcome {
+    let changed = action.is_change();
+    ResourceOutcome { action, changed, ..ResourceOutcome::new(address(name), "@local", Vec::new(), None) }
+}
+
+fn failed(name: &str) -> ResourceOutcome {
+    ResourceOutcome { error: Some("no".into()), ..outcome(name, Action::Create) }
+}
+
+fn gone(name: &str, action: Action) -> ResourceOutcome {
+    ResourceOutcome { gone: true, ..outcome(name, action) }
+}
+
+/// A run from its announcement to its end.
+fn run(state: &mut State, planned: Action, done: &ResourceOutcome, wanted: &[Wanted]) {
+    let planned = ResourceOutcome { action: planned, error: None, ..done.clone() };
+    let before = state.clone();
+    begin(state, &[planned], wanted);
+    record(state, &before, std::slice::from_ref(done), wanted);
+}
+
+/// What is known to take down what is called `a`.
+fn known(state: &State) -> Vec<&str> {
+    let entries = state.of(&state.entries.first().unwrap().address);
+    entries.flat_map(|entry| entry.removals()).filter_map(Removal::code).collect()
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    (folder, store)
+}
+
+fn written(text: &str) -> (tempfile::TempDir, Store) {
+    let (folder, store) = store();
+    fs::create_dir(folder.path().join(".clockwork")).unwrap();
+    fs::write(store.path(), text).unwrap();
+    (folder, store)
+}
+
+#[test]
+fn what_was_deployed_is_read_as_it_was_written() {
+    let (_folder, store) = store();
+    assert_eq!(store.read().unwrap(), State::default());
+    let change = |state: &mut State| {
+        run(state, Action::Create, &outcome("a", Action::Create), &[wanted("a", "rm 1")]);
+        begin(state, &[outcome("b", Action::Create)], &[wanted("b", "rm 2")]);
+    };
+    store.update(change).unwrap();
+    let state = store.read().unwrap();
+    let entry = state.get(&address("a"), "@local").unwrap();
+    assert_eq!(entry.deployed.as_ref().unwrap().fingerprint, "up rm 1");
+    assert_eq!(entry.pending, None);
+    assert_eq!(state.entries()[1].pending.as_ref().unwrap().intent, Intent::Apply);
+    let document: Value = serde_json::from_str(&fs::read_to_string(store.path()).unwrap()).unwrap();
+    assert_eq!(document["format"], 1);
+    assert_eq!(document["clockwork"], VERSION);
+}
+
+#[test]
+#[cfg(unix)]
+fn nobody_else_may_read_it_and_what_changes_nothing_writes_nothing() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let (_folder, store) = store();
+    let again = |state: &mut State| {
+        record(state, &State::default(), &[outcome("a", Action::Unchanged)], &[wanted("a", "rm")]);
+    };
+    store.update(again).unwrap();
+    let before = fs::metadata(store.path()).unwrap();
+    assert_eq!(before.permissions().mode() & 0o777, 0o600);
+    store.update(again).unwrap();
+    assert_eq!(fs::metadata(store.path()).unwrap().ino(), before.ino());
+}
+
+#[test]
+fn the_oldest_format_is_read_and_the_newest_is_written() {
+    let deployed =
+        json!({"fingerprint": "f", "fields": {}, "removal": {"code": "rm"}, "at": "then", "by": "0"});
+    let entry = json!({"kind": "FileResource", "name": "a", "host": "@local", "deployed": deployed});
+    let document = json!({"format": 0, "resources": {"FileResource.a@@local": entry}});
+    let (_folder, store) = written(&document.to_string());
+    assert_eq!(known(&store.read().unwrap()), ["rm"]);
+    store
+        .update(|state| {
+            record(state, &State::default(), &[outcome("b", Action::Create)], &[wanted("b", "rm 2")]);
+        })
+        .unwrap();
+    let document: Value = serde_json::from_str(&fs::read_to_string(store.path()).unwrap()).unwrap();
+    assert_eq!(document["format"], 1);
+    assert_eq!(document["resources"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_cannot_be_understood_is_an_error_and_stays() {
+    for (text, told) in [
+        ("", "cannot be understood"),
+        ("{", "cannot be understood"),
+        ("[]", "does not say which format"),
+        (r#"{"format": 1}"#, "missing field `resources`"),
+        (r#"{"format": 0, "resources": []}"#, "there is no format 0"),
+        (r#"{"format": 1, "resources": [{"name": "a"}]}"#, "missing field"),
+        (r#"{"format": 2, "clockwork": "9.9", "resources": []}"#, "newer Clockwork (9.9, format 2)"),
+    ] {
+        let (_folder, store) = written(text);
+        let error = store.read().unwrap_err();
+        assert!(matches!(error, Error::State { .. }));
+        assert!(error.to_string().contains(told), "{error}");
+        let change = |state: &mut State| {
+            record(state, &State::default(), &[outcome("a", Action::Create)], &[wanted("a", "rm")]);
+        };
+        store.update(change).unwrap_err();
+        assert_eq!(fs::read_to_string(store.path()).unwrap(), text);
+    }
+}
+
+#[test]
+fn one_run_at_a_time_and_the_other_is_told_who_it_is() {
+    let (folder, mut one) = store();
+    let mut nobody = |_: &str| panic!("it is free");
+    one.hold("apply", &mut Wait { timeout: Duration::ZERO, waiting: &mut nobody }).unwrap();
+    let mut two = Store::new(folder.path());
+    let mut held = |timeout, waiting: &mut dyn FnMut(&str) -> Result<()>| {
+        two.hold("destroy", &mut Wait { timeout, waiting })
+    };
+    let error = held(Duration::ZERO, &mut |_| Ok(())).unwrap_err().to_string();
+    let process = format!("`clockwork apply` (process {}", std::process::id());
+    assert!(error.starts_with(&process) && error.contains("--lock-timeout"), "{error}");
+    let stopped = held(Duration::from_secs(60), &mut |_| Err(Error::Interrupted));
+    assert!(matches!(stopped, Err(Error::Interrupted)));
+    let mut one = Some(one);
+    let freed = held(Duration::from_secs(60), &mut |_| {
+        one.take();
+        Ok(())
+    });
+    freed.unwrap();
+}
+
+#[test]
+fn several_at_once_lose_nothing_of_one_another() {
+    let (folder, _) = store();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let store = Store::new(folder.path());
+            scope.spawn(move || {
+                for turn in 0..5 {
+                    let name = format!("{thread}-{turn}");
+                    let done = outcome(&name, Action::Create);
+                    store
+                        .update(|state| record(state, &State::default(), &[done], &[wanted(&name, "rm")]))
+                        .unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(Store::new(folder.path()).read().unwrap().entries().len(), 40);
+}
+
+#[test]
+fn what_was_begun_is_settled_only_where_it_was_not_begun_before() {
+    let mut state = State::default();
+    let one = [wanted("a", "rm 1")];
+    run(&mut state, Action::Create, &outcome("a", Action::Skipped), &one);
+    assert!(state.entries.is_empty(), "it was announced, and not begun");
+    run(&mut state, Action::Create, &failed("a"), &one);
+    run(&mut state, Action::Create, &outcome("a", Action::Skipped), &one);
+    assert_eq!(known(&state), ["rm 1"], "the first run may have left something");
+    run(&mut state, Action::Skipped, &outcome("a", Action::Skipped), &one);
+    assert_eq!(known(&state), ["rm 1"], "its host is away");
+    run(&mut state, Action::Create, &outcome("a", Action::Create), &one);
+    assert_eq!(state.entries[0].pending, None);
+}
+
+#[test]
+fn what_moved_and_failed_is_known_at_all_its_places() {
+    let mut state = State::default();
+    run(&mut state, Action::Create, &outcome("a", Action::Create), &[wanted("a", "rm 1")]);
+    run(&mut state, Action::Change, &failed("a"), &[wanted("a", "rm 2")]);
+    run(&mut state, Action::Change, &failed("a"), &[wanted("a", "rm 3")]);
+    assert_eq!(known(&state), ["rm 1", "rm 2\nrm 3"]);
+    run(&mut state, Action::Remove, &gone("a", Action::Remove), &[]);
+    assert!(state.entries.is_empty());
+}
+
+#[test]
+fn a_removal_that_fails_or_is_not_reached_forgets_nothing() {
+    let mut state = State::default();
+    run(&mut state, Action::Create, &outcome("a", Action::Create), &[wanted("a", "rm 1")]);
+    for done in [
+        gone("a", Action::Skipped),
+        ResourceOutcome { error: Some("no".into()), ..gone("a", Action::Remove) },
+    ] {
+        run(&mut state, Action::Remove, &done, &[]);
+        assert_eq!(known(&state)[0], "rm 1");
+    }
+}
+
+#[test]
+fn a_name_follows_its_resource_unless_there_is_one_of_that_name() {
+    let mut state = State::default();
+    for name in ["a", "b", "c"] {
+        record(&mut state, &State::default(), &[outcome(name, Action::Create)], &[wanted(name, name)]);
+    }
+    state.entries[1].needs.push(address("a"));
+    let rename = |old: &str, new: &str| Rename { old: address(old), new: address(new) };
+    state.rename(&[rename("a", "new"), rename("b", "c"), rename("nothing", "d")]);
+    let names: Vec<&str> = state.entries().iter().map(|entry| entry.address.name.as_str()).collect();
+    assert_eq!(names, ["new", "b", "c"]);
+    assert_eq!(state.entries[1].needs, [address("new")]);
+    assert_eq!(known(&state), ["a"]);
+}
+
+#[test]
+fn a_name_that_is_not_known_is_told_with_what_may_be_meant() {
+    let mut state = State::default();
+    assert_eq!(state.find("a", None).unwrap_err(), "the state knows nothing called 'a'. It is empty.");
+    record(
+        &mut state,
+        &State::default(),
+        &[outcome("web.conf", Action::Create)],
+        &[wanted("web.conf", "rm")],
+    );
+    assert_eq!(state.find("FileResource.web.conf", Some("@local")).unwrap().len(), 1);
+    assert!(state.find("web.cnf", None).unwrap_err().ends_with("Did you mean 'web.conf'?"));
+    assert!(state.find("web.conf", Some("db1")).unwrap_err().contains("called 'web.conf' on db1"));
+}
+
+#[test]
+fn fields_are_kept_without_secrets_and_without_long_texts() {
+    let fields = json!({
+        "content": "hunter2", "password": "hunter2", "env_vars": {"A": "hunter2"}, "path": "/a",
+        "notes": "hunter2 ".repeat(100),
+    });
+    let fields = fields.as_object().unwrap();
+    let kept = Value::Object(shown(fields));
+    assert!(!kept.to_string().contains("hunter2"), "{kept}");
+    assert_eq!(kept["path"], "/a");
+    let other = shown(json!({"content": "hunter3"}).as_object().unwrap());
+    assert_ne!(kept["content"], other["content"], "a content of the same length is another one");
+    assert_eq!(hidden(fields), ["hunter2", "hunter2"]);
+}
+
+/// What a run may do with one resource.
+#[derive(Debug, Clone)]
+struct Turn {
+    place: u8,
+    planned: Action,
+    end: End,
+    gone: bool,
+}
+
+/// How it ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    Done,
+    Failed,
+    Skipped,
+    Killed,
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let action = prop_oneof![
+        Just(Action::Create),
+        Just(Action::Change),
+        Just(Action::Drifted),
+        Just(Action::Conditional),
+        Just(Action::Unchanged),
+    ];
+    let end = prop_oneof![Just(End::Done), Just(End::Failed), Just(End::Skipped), Just(End::Killed)];
+    let turn = (0..4_u8, action, end, any::<bool>()).prop_map(|(place, planned, end, gone)| Turn {
+        place,
+        planned: if gone { Action::Remove } else { planned },
+        end,
+        gone,
+    });
+    prop::collection::vec(turn, 0..12)
+}
+
+proptest! {
+    /// One resource, whose place changes, is deployed and removed by runs that end in all ways there are.
+    /// Wherever something may be, the state has the code that takes it down.
+    #[test]
+    fn nothing_that_may_be_there_is_ever_unknown(turns in turns()) {
+        let mut state = State::default();
+        let mut may_be_at = std::collections::BTreeSet::new();
+        for Turn { place, planned, end, gone } in turns {
+            let code = format!("rm {place};");
+            let wanted = if gone { Vec::new() } else { vec![wanted("a", &code)] };
+            let known = state.get(&address("a"), "@local").is_some();
+            if gone && !known {
+                continue;
+            }
+            let plan = ResourceOutcome { gone, ..outcome("a", planned) };
+            let before = state.clone();
+            begin(&mut state, std::slice::from_ref(&plan), &wanted);
+            // What was begun may have come as far as that, unless it was not reached at all.
+            if !gone && end != End::Skipped && planned.is_change() {
+                may_be_at.insert(code.clone());
+            }
+            let done = match end {
+                End::Done => Some(plan),
+                End::Failed => Some(ResourceOutcome { error: Some("no".into()), ..plan }),
+                End::Skipped => Some(ResourceOutcome { action: Action::Skipped, changed: false, ..plan }),
+                End::Killed => None,
+            };
+            record(&mut state, &before, done.as_slice(), &wanted);
+            if end == End::Done {
+                // What was elsewhere has been taken away first.
+                may_be_at.clear();
+                may_be_at.extend((!gone).then_some(code));
+            }
+            let codes: String = state.entries().iter().flat_map(Entry::removals).filter_map(Removal::code).collect();
+            for code in &may_be_at {
+                prop_assert!(codes.contains(code), "{code} may be there, and known is {codes}");
+            }
+            if may_be_at.is_empty() {
+                prop_assert!(state.entries().is_empty());
+            }
+        }
+    }
+
+    /// Whatever text is in the fields of a secret's name, the written file does not have it.
+    #[test]
+    fn no_hidden_value_is_ever_written(secret in "[a-zA-Z0-9'\"\\\\ü]{8,40}", long in "[a-z ]{201,300}") {
+        let (_folder, store) = store();
+        let fields = json!({
+            "api_key": secret, "env_vars": {"PLAIN": secret}, "nested": [{"token": [secret]}], "text": long,
+            "content": secret,
+        });
+        let wanted = Wanted { fields: shown(fields.as_object().unwrap()), ..wanted("a", "rm") };
+        store.update(|state| run(state, Action::Create, &outcome("a", Action::Create), &[wanted])).unwrap();
+        let text = fs::read_to_string(store.path()).unwrap();
+        let escaped = Value::String(secret.clone()).to_string();
+        prop_assert!(!text.contains(escaped.trim_matches('"')) && !text.contains(&long));
+    }
+}

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 TIMEOUT = 120
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
@@ -113,6 +113,20 @@ class Project:
         assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
 
+    @property
+    def state(self) -> Any:
+        """What `.clockwork/state.json` holds, which has to be a whole document."""
+        return json.loads((self.folder / ".clockwork/state.json").read_text())
+
+    def known(self) -> list[str]:
+        """The names of what the state knows, sorted."""
+        return sorted(entry["name"] for entry in self.state["resources"])
+
+    def actions(self, command: str, *arguments: str, expect: int = 0) -> dict[str, str]:
+        """Runs a command, and gives what it did, or would do, to each resource."""
+        report = self.json(command, *arguments, expect=expect)
+        return {resource["name"]: resource["action"] for resource in report["resources"]}
+
     def python(
         self, script: str, timeout: float = TIMEOUT, **environment: str
     ) -> subprocess.CompletedProcess[str]:
@@ -153,6 +167,7 @@ class Project:
         columns: int = 100,
         rows: int = 40,
         interrupt_at: str | None = None,
+        answers: Mapping[str, str] | None = None,
         timeout: float = TIMEOUT,
         **environment: str,
     ) -> Terminal:
@@ -163,6 +178,7 @@ class Project:
             columns: The terminal's width.
             rows: The terminal's height.
             interrupt_at: Presses Ctrl-C, once, when this text has appeared.
+            answers: By the text of a question, what to type, once, when it has appeared.
             timeout: Seconds after which it is killed and the test fails.
             **environment: Variables to set.
 
@@ -186,7 +202,10 @@ class Project:
         )
         os.close(follower)
         try:
-            output = _read(leader, timeout, None if interrupt_at is None else interrupt_at.encode())
+            typed = {question: f"{answer}\n" for question, answer in (answers or {}).items()}
+            if interrupt_at is not None:
+                typed[interrupt_at] = "\x03"
+            output = _read(leader, timeout, typed)
             return Terminal(process.wait(timeout), output.decode(errors="replace"))
         finally:
             os.close(leader)
@@ -199,8 +218,8 @@ class Project:
         return clean_environment(**server, **more)
 
 
-def _read(leader: int, timeout: float, interrupt_at: bytes | None) -> bytes:
-    """All that is written to a terminal until nobody has it open any more."""
+def _read(leader: int, timeout: float, typed: dict[str, str]) -> bytes:
+    """All that is written to a terminal until nobody has it open any more, typing what each text is the cue for."""
     output = b""
     deadline = time.monotonic() + timeout
     while True:
@@ -213,6 +232,5 @@ def _read(leader: int, timeout: float, interrupt_at: bytes | None) -> bytes:
         if not piece:
             return output
         output += piece
-        if interrupt_at is not None and interrupt_at in output:
-            os.write(leader, b"\x03")
-            interrupt_at = None
+        for cue in [cue for cue in typed if cue.encode() in output]:
+            os.write(leader, typed.pop(cue).encode())

@@ -7,6 +7,7 @@ use clockwork_core::report;
 use clockwork_core::resource::Address;
 use clockwork_core::state::{self, Store};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use serde_json::json;
 
 use super::{DONE, Extent, FAILED, Started, failed, invocation, say};
@@ -22,19 +23,25 @@ pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<
     done.or_else(|error| failed(py, display, "state", &error))
 }
 
-fn store(path: &str) -> Store {
-    Store::new(&load::place(Path::new(path)).0)
-}
-
-fn read(py: Python<'_>, store: &Store) -> PyResult<state::State> {
-    store.read().map_err(|error| errors::map(py, &error))
+/// A project's state, the name of its file, and what is known. The file may be gone by now, but it has
+/// to have been there: a path that was mistyped is told.
+fn open(py: Python<'_>, path: &str) -> PyResult<(Store, String, state::State)> {
+    let (folder, source) = load::place(Path::new(path));
+    let store = Store::new(&folder);
+    let state = store.read().map_err(|error| errors::map(py, &error))?;
+    let is_known = source == load::MAIN
+        || state.entries().iter().any(|entry| entry.source.as_deref() == Some(source.as_str()));
+    let can_be_gone = folder.is_dir() && is_known;
+    if !Path::new(path).exists() && !can_be_gone {
+        load::load(&PyString::new(py, path).into_any())?;
+    }
+    Ok((store, source, state))
 }
 
 fn list(py: Python<'_>, display: Display, path: &str) -> PyResult<u8> {
-    let (folder, source) = load::place(Path::new(path));
-    let state = read(py, &Store::new(&folder))?;
+    let (_, source, state) = open(py, path)?;
     // What is known is worth showing also where main.py cannot be run.
-    let gone: Vec<Address> = match load::load(&pyo3::types::PyString::new(py, path).into_any()) {
+    let gone: Vec<Address> = match load::load(&PyString::new(py, path).into_any()) {
         Ok(project) => {
             let there = project.all.iter().map(|resource| resource::address(resource.bind(py)));
             let there: Vec<Address> = there.collect::<PyResult<_>>()?;
@@ -48,7 +55,7 @@ fn list(py: Python<'_>, display: Display, path: &str) -> PyResult<u8> {
 }
 
 fn show(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
-    let state = read(py, &store(&known.path))?;
+    let (_, _, state) = open(py, &known.path)?;
     let entries = find(py, &state, known)?;
     Ok(say(display, &report::entries(&entries), || json!(entries)))
 }
@@ -59,8 +66,7 @@ fn find<'a>(py: Python<'_>, state: &'a state::State, known: &KnownAs) -> PyResul
 }
 
 fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
-    let store = store(&known.path);
-    let state = read(py, &store)?;
+    let (store, _, state) = open(py, &known.path)?;
     let entries: Vec<(Address, String)> =
         find(py, &state, known)?.iter().map(|entry| (entry.address.clone(), entry.host.clone())).collect();
     let forgotten = py.detach(|| {

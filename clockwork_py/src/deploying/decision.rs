@@ -74,15 +74,23 @@ impl Deploying<'_> {
 
     /// Why a plan must not be run, where it would remove or replace what is protected.
     pub(super) fn protected(&self, planned: &DeployOutcome) -> Option<Failure> {
-        let prune = self.invocation.prune;
-        let protected = plan::protected(planned, &self.wanted(), &self.known.state);
-        let names = protected.into_iter().filter(|resource| prune || !resource.gone);
-        let names: Vec<String> = names.map(|r| format!("{} on {}", r.address, r.host)).collect();
+        let wanted = self.wanted();
+        let protected = plan::protected(planned, &wanted, &self.known.state);
+        if protected.is_empty() {
+            return None;
+        }
+        let all_are_here = protected.iter().all(|r| self.said.iter().any(|s| s.wanted.address == r.address));
+        let next = if all_are_here {
+            "Take protect=True away first"
+        } else {
+            "Put it into main.py with protect=False, let go of it with `clockwork state forget`"
+        };
+        let names: Vec<String> =
+            protected.into_iter().map(|r| format!("{} on {}", r.address, r.host)).collect();
         let message = format!(
-            "protected, and yet to be removed or replaced: {}. Nothing was done. Take protect=True away first, or \
-             leave it out with --target",
+            "protected, and yet to be removed or replaced: {}. Nothing was done. {next}, or leave it out with --target",
             names.join(", ")
         );
-        (!names.is_empty()).then(|| Failure::new("ProtectedError", message))
+        Some(Failure::new("ProtectedError", message))
     }
 }

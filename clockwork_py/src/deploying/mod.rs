@@ -52,13 +52,13 @@ impl Deploying<'_> {
             || self.invocation.approver.as_ref().is_some_and(|approver| approver.wants_gone());
         let mut untold = Vec::new();
         let moved = blocks(py, &self.moved(), &mut untold)?;
-        let gone = if shows_gone { blocks(py, &self.gone(), &mut untold)? } else { Vec::new() };
+        let gone = if shows_gone { blocks(py, &self.gone_here(), &mut untold)? } else { Vec::new() };
         let pruned = if moved.is_empty() && gone.is_empty() {
             self.straight(py, report, script)?
         } else {
             self.after_removals(py, report, script, moved, gone)?
         };
-        self.say_what_is_gone(report, pruned);
+        self.say_what_is_gone(report, pruned, &untold);
         telling::say_what_stays(report, &untold);
         self.adopt(py, report)?;
         self.keep_plan(py, report)
@@ -134,6 +134,19 @@ impl Deploying<'_> {
         gone
     }
 
+    /// What main.py no longer has, as far as it may be removed: what is protected is only looked at
+    /// where somebody wants it to be removed, to be told why not.
+    fn gone_here(&self) -> Vec<Takedown<'_>> {
+        let mut gone = self.gone();
+        if !self.invocation.prune {
+            for takedown in &mut gone {
+                takedown.known.retain(|entry| !entry.protect);
+            }
+            gone.retain(|takedown| !takedown.known.is_empty());
+        }
+        gone
+    }
+
     /// Where there is nothing to take away first, hosts are looked at once.
     fn straight(&self, py: Python<'_>, report: &mut Report, script: &Script) -> PyResult<bool> {
         let wanted = self.wanted();
@@ -203,10 +216,14 @@ impl Deploying<'_> {
     fn compare(&self, outcome: &mut DeployOutcome, wanted: &[Wanted], report: &Report) {
         let chosen = |address: &Address, field: &str| {
             let artifact = report.artifacts.iter().find(|artifact| artifact.outcome.address == *address);
-            matches!(
-                artifact.and_then(|artifact| artifact.content.as_ref()),
-                Some(Artifact::Object(fields)) if fields.contains_key(field)
-            )
+            match artifact.and_then(|artifact| artifact.content.as_ref()) {
+                Some(Artifact::Object(fields)) => fields.contains_key(field),
+                Some(Artifact::Text(_)) => self
+                    .said
+                    .iter()
+                    .any(|said| said.wanted.address == *address && said.text_field.as_deref() == Some(field)),
+                None => false,
+            }
         };
         plan::compare(outcome, wanted, &self.known.state, &chosen);
     }

@@ -8,19 +8,27 @@ use super::Deploying;
 
 impl Deploying<'_> {
     /// Names what main.py no longer has and what is still there.
-    pub(super) fn say_what_is_gone(&self, report: &mut Report, dealt_with: bool) {
+    pub(super) fn say_what_is_gone(
+        &self,
+        report: &mut Report,
+        dealt_with: bool,
+        untold: &[(Address, Removal)],
+    ) {
         let source = self.source.unwrap_or("main.py");
         let shown =
             |entry: &Entry| report.deploy.resources.iter().any(|r| r.gone && entry.is(&r.address, &r.host));
         let mut notes = Vec::new();
         for entry in self.known.gone() {
-            if dealt_with && shown(entry) {
+            if (dealt_with && shown(entry)) || untold.iter().any(|(address, _)| *address == entry.address) {
                 continue;
             }
-            let protected = if entry.protect { " It is protected." } else { "" };
+            let next = if entry.protect {
+                "It is protected: put it back with protect=False to remove it"
+            } else {
+                "Remove it with `clockwork apply --prune`"
+            };
             notes.push(format!(
-                "{source} no longer has {}, which is still on {}.{protected} Remove it with `clockwork apply --prune`, \
-                 or let it be with `clockwork state forget {}`",
+                "{source} no longer has {}, which is still on {}. {next}, or let it be with `clockwork state forget {}`",
                 entry.address, entry.host, entry.address.name
             ));
         }
@@ -49,15 +57,17 @@ pub(super) fn failure(outcome: &DeployOutcome, looked: bool) -> Option<Failure> 
 /// Names what cannot be taken down, and why.
 pub(super) fn say_what_stays(report: &mut Report, untold: &[(Address, Removal)]) {
     for (address, removal) in untold {
+        let Address { kind, name } = address;
         report.notes.push(match removal {
-                Removal::Secret => format!(
-                    "{address} stays: the code that takes it down holds a secret, which the state does not keep. Put it \
-                     back into main.py to take it down"
-                ),
-                _ => format!(
-                    "{address} does not say how it is taken down, and stays: override to_pyinfra_destroy_operations in {}",
-                    address.kind
-                ),
-            });
+            Removal::Secret => format!(
+                "{address} stays: the code that takes it down holds a secret, which the state does not keep. Put it \
+                 back into main.py and run `clockwork destroy --target {name}`, or let it be with `clockwork state \
+                 forget {name}`"
+            ),
+            _ => format!(
+                "{address} does not say how it is taken down, and stays: override to_pyinfra_destroy_operations in \
+                 {kind}, or let it be with `clockwork state forget {name}`"
+            ),
+        });
     }
 }

@@ -111,6 +111,7 @@ mod tests {
     fn request(name: &str, schema: Option<Value>) -> Request {
         Request {
             address: Address { kind: "FileResource".into(), name: name.into() },
+            renamed_from: None,
             template: "file".into(),
             description: None,
             size: ArtifactSize::Small,

@@ -106,6 +106,7 @@ impl Project {
 pub fn file(name: &str) -> Request {
     Request {
         address: Address { kind: "FileResource".into(), name: name.into() },
+        renamed_from: None,
         template: "file".into(),
         description: Some(format!("What {name} says")),
         size: ArtifactSize::Small,
