@@ -32,11 +32,10 @@ about = FileResource(name="about.txt", description="What the game of chess is", 
 SESSION = [
     "cat main.py",
     "clockwork apply --model local",
-    "sed -i s/Welcome/Hello/ main.py",
+    "echo 'Edited by hand.' > out/motd",
     "clockwork plan",
     "clockwork apply",
-    "clockwork apply",
-    "clockwork destroy",
+    "clockwork destroy --yes",
 ]
 
 

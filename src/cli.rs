@@ -1,11 +1,14 @@
 //! The command line: what can be typed.
 
+mod watch;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::graph::GraphFormat;
+pub use watch::Watch;
 
 /// Infrastructure as Python: declare it, let a model fill in the rest, deploy it with pyinfra.
 #[derive(Debug, Parser)]
@@ -134,6 +137,8 @@ pub enum Command {
         #[command(flatten)]
         part: Part,
     },
+    /// Look again and again whether somebody else has changed what was deployed; with --heal, repair it
+    Watch(Watch),
     /// Draw which resource needs which
     Graph {
         /// A main.py, or the folder that holds it

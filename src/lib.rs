@@ -21,6 +21,8 @@ pub mod scaffold;
 pub mod settings;
 pub mod state;
 mod templates;
+pub mod watch;
+pub mod webhook;
 
 pub use error::{Error, Result};
 

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::plan::Standing;
 use crate::resource::{Address, Artifact};
+use crate::state;
 
 /// What was done, or would be done, to a resource on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,6 +126,9 @@ pub struct ResourceOutcome {
     pub changes: Vec<FieldChange>,
     /// Why it is as it is, where there is more to say than the action does.
     pub reason: Option<String>,
+    /// How it stands to what is known of it. No part of any document.
+    #[serde(skip)]
+    pub standing: Standing,
 }
 
 /// A field that was deployed with one value and is wanted with another.
@@ -166,6 +171,7 @@ impl ResourceOutcome {
             gone: false,
             changes: Vec::new(),
             reason: None,
+            standing: Standing::default(),
         }
     }
 }
@@ -319,10 +325,7 @@ pub struct CheckOutcome {
 impl FieldChange {
     /// Whether it is a change of a text that the state does not keep.
     pub fn is_of_a_text(&self) -> bool {
-        let is_length = |value: &Value| {
-            value.as_str().is_some_and(|text| text.starts_with('(') && text.ends_with(" characters)"))
-        };
-        is_length(&self.before) || is_length(&self.after)
+        state::stands_in(&self.before) || state::stands_in(&self.after)
     }
 }
 

@@ -80,7 +80,7 @@ async fn get(url: &str, size: usize) -> Result<Answer, Fault> {
 }
 
 /// Whether a host is this machine, where no proxy of the environment is asked.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
@@ -94,7 +94,7 @@ fn charset(content_type: &str) -> Option<String> {
 }
 
 /// The innermost cause of an error: the outer ones repeat the address, and with it what may be a password.
-fn cause(error: &reqwest::Error, host: &str) -> String {
+pub(crate) fn cause(error: &reqwest::Error, host: &str) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -1,11 +1,13 @@
 //! The compile stage from Python's side: resources say their code, and what the state is to keep.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use clockwork_core::compile::{self, Block, Deployment, Hosts, Phase};
 use clockwork_core::plan::{Takedown, takedowns};
 use clockwork_core::resource::{Address, Artifact};
 use clockwork_core::state::{Entry, Removal, Wanted};
+use clockwork_core::watch::Place;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pythonize::pythonize;
@@ -49,9 +51,12 @@ fn said(
     artifacts: Option<&[(Address, Artifact)]>,
     with_deploy: bool,
 ) -> PyResult<Vec<Said>> {
-    let graph = load::graph(py, &project.resources)?;
+    // The state is to know also of needs that this run leaves alone.
+    let graph = load::graph(py, &project.all)?;
+    let places: HashMap<&Address, usize> =
+        graph.nodes.iter().enumerate().map(|(place, node)| (node, place)).collect();
     let mut all = Vec::with_capacity(project.resources.len());
-    for (place, resource) in project.resources.iter().enumerate() {
+    for resource in &project.resources {
         let resource = resource.bind(py);
         let address = resource::address(resource)?;
         // Resources of two kinds may share a name: each finds its own artifact under it.
@@ -65,7 +70,8 @@ fn said(
             None
         };
         let down = resource::code(resource, Phase::Destroy, by_name, &project.folder)?;
-        let needs = graph.needs[place].iter().map(|need| graph.nodes[*need].clone()).collect();
+        let needs = places.get(&address).map(|place| &graph.needs[*place]).into_iter().flatten();
+        let needs = needs.map(|need| graph.nodes[*need].clone()).collect();
         let kept = resource::kept(resource, own.map(|(_, artifact)| artifact))?;
         let wanted = Wanted {
             address,
@@ -96,12 +102,23 @@ fn removal(code: Option<&str>, secrets: &[String]) -> Removal {
     }
 }
 
-/// Puts the code together: `deploy.py` where it was asked for, and `destroy.py`.
-pub fn compile(py: Python<'_>, inventory: String, said: &[Said], with_deploy: bool) -> PyResult<Deployment> {
+/// Puts the code together: `deploy.py` where it was asked for, and `destroy.py`. `only` says which code
+/// is for which hosts, where not all of it is for all.
+pub fn compile(
+    py: Python<'_>,
+    inventory: String,
+    said: &[Said],
+    with_deploy: bool,
+    only: Option<&[Place]>,
+) -> PyResult<Deployment> {
     let up = said.iter().filter_map(|said| {
         let code = said.up.clone()?;
         let Wanted { address, needs, .. } = said.wanted.clone();
-        Some(Block { address, code, needs, hosts: Hosts::All })
+        let its = |only: &[Place]| {
+            only.iter().filter(|(of, _)| *of == address).map(|(_, host)| host.clone()).collect()
+        };
+        let hosts = only.map_or(Hosts::All, |only| Hosts::Only(its(only)));
+        Some(Block { address, code, needs, hosts })
     });
     let up = with_deploy.then(|| up.collect());
     let down: Vec<Takedown<'_>> = said.iter().map(|said| takedown(said, Vec::new())).collect();
@@ -126,7 +143,7 @@ pub fn compile_to(
 ) -> PyResult<()> {
     let project = load::load(resources)?;
     let said = said(py, &project, &artifacts.copy()?, None, with_deploy)?;
-    let deployment = compile(py, inventory, &said, with_deploy)?;
+    let deployment = compile(py, inventory, &said, with_deploy, None)?;
     let folder: PathBuf = project.folder.join(folder);
     compile::write_files(&folder, &deployment).map_err(|error| errors::map(py, &error))
 }

@@ -39,11 +39,11 @@ type Generated = (Vec<(Address, Artifact)>, Vec<ArtifactReport>, Option<Failure>
 pub fn generate(
     py: Python<'_>,
     invocation: &Invocation<'_>,
-    project: &Project,
+    project: &mut Project,
     settings: &Settings,
 ) -> PyResult<Generated> {
     let mut requests = Vec::new();
-    let mut resources = HashMap::new();
+    let mut resources: HashMap<Address, Py<PyAny>> = HashMap::new();
     user_code::surround(py, &project.folder, false, || {
         let all: Vec<_> = project
             .all
@@ -52,7 +52,7 @@ pub fn generate(
             .collect::<PyResult<_>>()?;
         for resource in &project.resources {
             if let Some(request) = resource::request(resource.bind(py), &all, &project.folder)? {
-                resources.insert(request.address.clone(), resource);
+                resources.insert(request.address.clone(), resource.clone_ref(py));
                 requests.push(request);
             }
         }
@@ -64,13 +64,16 @@ pub fn generate(
     let core = |error| errors::map(py, &error);
     let mut lock = Lock::load(&project.folder.join(lock::FILE_NAME)).map_err(core)?;
     let mut prepared = generate::prepare_again(requests, &lock, &invocation.regenerate).map_err(core)?;
+    let lacking = if invocation.unattended { leave_out(py, project, &mut prepared)? } else { Vec::new() };
     if invocation.locked {
         prepared.ensure_complete().map_err(core)?;
     }
     if invocation.dry_run && invocation.verb == Verb::Generate {
         return Ok((Vec::new(), looked_up(prepared, settings), None));
     }
-    prepared.take_over(&mut lock).map_err(core)?;
+    if !invocation.unattended {
+        prepared.take_over(&mut lock).map_err(core)?;
+    }
 
     let generation = if prepared.missing.is_empty() {
         prepared.into_generation()
@@ -89,9 +92,9 @@ pub fn generate(
         let before = before.get(&outcome.address).copied();
         ArtifactReport { content, ..ArtifactReport::new(outcome) }.against(before)
     });
-    let reports = reports.collect();
-    if failure.is_none() && project.is_whole_main() && matches!(invocation.verb, Verb::Apply | Verb::Generate)
-    {
+    let reports = lacking.into_iter().chain(reports).collect();
+    let tidies = matches!(invocation.verb, Verb::Apply | Verb::Generate) && !invocation.unattended;
+    if failure.is_none() && project.is_whole_main() && tidies {
         drop_gone(py, project, &mut lock)?;
     }
     Ok((artifacts, reports, failure))
@@ -103,20 +106,45 @@ fn ask(
     invocation: &Invocation<'_>,
     settings: &Settings,
     prepared: Prepared,
-    resources: &HashMap<Address, &Py<PyAny>>,
+    resources: &HashMap<Address, Py<PyAny>>,
     lock: &mut Lock,
 ) -> PyResult<Generation> {
     let endpoint = match Endpoint::remote(settings) {
         Some(endpoint) => endpoint,
         None => local_model::start(py, &settings.model, &invocation.observer)?,
     };
-    let check = |address: &Address, artifact: &Artifact| check(resources.get(address).copied(), artifact);
+    let check = |address: &Address, artifact: &Artifact| check(resources.get(address), artifact);
     let cancel = CancellationToken::new();
     let (runtime, observer) = (runtime()?, &*invocation.observer);
     let work = || {
         runtime.block_on(generate::generate(prepared, &endpoint, settings, lock, &check, observer, &cancel))
     };
     wait(py, || cancel.cancel(), work)?.map_err(|error| errors::map(py, &error))
+}
+
+/// Limits a run to what the lock has all for, and says what that leaves out.
+fn leave_out(
+    py: Python<'_>,
+    project: &mut Project,
+    prepared: &mut Prepared,
+) -> PyResult<Vec<ArtifactReport>> {
+    let lacking: Vec<ArtifactReport> = std::mem::take(&mut prepared.missing)
+        .into_iter()
+        .map(|ask| {
+            let error = Some("clockwork.lock has nothing for it: run `clockwork generate`".to_owned());
+            let outcome = ArtifactOutcome::new(ask.request.address);
+            ArtifactReport::new(ArtifactOutcome { stale: ask.stale, error, ..outcome })
+        })
+        .collect();
+    let mut kept = Vec::with_capacity(project.resources.len());
+    for resource in &project.resources {
+        let address = resource::address(resource.bind(py))?;
+        if lacking.iter().all(|report| report.outcome.address != address) {
+            kept.push(resource.clone_ref(py));
+        }
+    }
+    project.resources = kept;
+    Ok(lacking)
 }
 
 /// Drops the entries of resources that main.py no longer has.

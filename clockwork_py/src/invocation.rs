@@ -10,6 +10,7 @@ use clockwork_core::generate::Regenerate;
 use clockwork_core::outcome::Report;
 use clockwork_core::plan::SavedPlan;
 use clockwork_core::settings::Overrides;
+use clockwork_core::watch::Place;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -48,6 +49,10 @@ pub struct Invocation<'py> {
     pub approver: Option<Box<dyn Approver + 'py>>,
     /// A `PyInfraCompiler` that writes the inventory.
     pub compiler: Option<Bound<'py, PyAny>>,
+    /// Whether nobody looks on: what the lock lacks is left out, and no file but the state is written.
+    pub unattended: bool,
+    /// What on which hosts a repair is limited to.
+    pub only: Option<Vec<Place>>,
     /// Whether what was deployed is checked.
     pub check: bool,
     /// Who wants to know what happens.
@@ -70,6 +75,11 @@ impl<'py> Invocation<'py> {
         self.locked = true;
         self.saved = Some(saved);
         Ok(true)
+    }
+
+    /// A repair of some resources on some hosts, in place of an apply of all.
+    pub fn is_repair(&self) -> bool {
+        self.only.is_some()
     }
 
     /// Whether nothing is to be changed on any host.

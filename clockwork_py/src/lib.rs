@@ -24,6 +24,7 @@ mod traceback;
 mod user_code;
 mod wait;
 mod waiting;
+mod watching;
 
 use pyo3::prelude::*;
 
@@ -48,6 +49,9 @@ mod _core {
 
     #[pymodule_export]
     use crate::sigint::Sigint;
+
+    #[pymodule_export]
+    use crate::watching::Watcher;
 
     use crate::options::{Callable, Options};
     use crate::progress::observer;

@@ -73,6 +73,8 @@ impl Options {
             saved: None,
             out: self.out,
             adopts: None,
+            unattended: false,
+            only: None,
             check: self.check,
             approver: None,
             overrides,

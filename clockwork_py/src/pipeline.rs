@@ -74,7 +74,7 @@ fn stages(py: Python<'_>, invocation: &Invocation<'_>, report: &mut Report) -> P
     let artifacts = if verb == Verb::Destroy {
         generation::pinned(py, &project)?
     } else {
-        let (artifacts, reports, failure) = generation::generate(py, invocation, &project, &settings)?;
+        let (artifacts, reports, failure) = generation::generate(py, invocation, &mut project, &settings)?;
         report.artifacts = reports;
         report.failure = failure;
         artifacts
@@ -85,9 +85,13 @@ fn stages(py: Python<'_>, invocation: &Invocation<'_>, report: &mut Report) -> P
 
     let with_deploy = verb != Verb::Destroy;
     let said = compiling::ask(py, &project, &artifacts, with_deploy)?;
-    let deployment = compiling::compile(py, inventory(invocation)?, &said, with_deploy)?;
+    let only = invocation.only.as_deref();
+    let deployment = compiling::compile(py, inventory(invocation)?, &said, with_deploy, only)?;
     let write = || compile::write_files(&settings.output_dir, &deployment);
-    write().map_err(|error| errors::map(py, &error))?;
+    // What is there is of the last apply, and whole.
+    if !invocation.unattended {
+        write().map_err(|error| errors::map(py, &error))?;
+    }
     if verb == Verb::Generate {
         return Ok(());
     }

@@ -46,13 +46,19 @@ pub fn select(
     }
     if !invocation.targets.is_empty() {
         let count = graph.nodes.len();
-        let graph = with_gone(graph, &gone, &state);
+        let graph = with_gone(graph.clone(), &gone, &state);
         // What is taken down takes along what cannot be without it.
         let needs = invocation.verb != Verb::Destroy;
         let places = graph.select(&invocation.targets, needs).map_err(|error| errors::map(py, &error))?;
         let (here, away): (Vec<usize>, Vec<usize>) = places.into_iter().partition(|place| *place < count);
         project.narrow(py, &here);
         gone = away.into_iter().map(|place| graph.nodes[place].clone()).collect();
+    }
+    if let Some(only) = &invocation.only {
+        let is_meant = |place: &usize| only.iter().any(|(address, _)| *address == graph.nodes[*place]);
+        let meant: Vec<usize> = (0..graph.nodes.len()).filter(is_meant).collect();
+        project.narrow(py, &meant);
+        gone.clear();
     }
     Ok(Known { state, renames, gone })
 }

@@ -19,17 +19,31 @@ pub fn reserve_stdout(py: Python<'_>) -> PyResult<Stdout> {
 }
 
 impl Stdout {
+    /// Writes one document of several, on a line of its own.
+    pub fn line(&self, py: Python<'_>, document: &str) -> PyResult<()> {
+        let options = PyDict::new(py);
+        options.set_item("encoding", "utf-8")?;
+        options.set_item("closefd", false)?;
+        let file = py.import("os")?.call_method("fdopen", (self.0, "w"), Some(&options))?;
+        let written = file.call_method1("write", (format!("{document}\n"),));
+        forgive(py, written.and_then(|_| file.call_method0("close")))
+    }
+
     /// Writes the document.
     pub fn write(self, py: Python<'_>, document: &str) -> PyResult<()> {
         let options = PyDict::new(py);
         options.set_item("encoding", "utf-8")?;
         let file = py.import("os")?.call_method("fdopen", (self.0, "w"), Some(&options))?;
         let written = file.call_method1("write", (document,)).and_then(|_| file.call_method0("close"));
-        // A reader that has gone away is no reason for an error.
-        written.map(|_| ()).or_else(|error| {
-            if error.is_instance_of::<pyo3::exceptions::PyBrokenPipeError>(py) { Ok(()) } else { Err(error) }
-        })
+        forgive(py, written)
     }
+}
+
+/// A reader that has gone away is no reason for an error.
+fn forgive(py: Python<'_>, written: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+    written.map(|_| ()).or_else(|error| {
+        if error.is_instance_of::<pyo3::exceptions::PyBrokenPipeError>(py) { Ok(()) } else { Err(error) }
+    })
 }
 
 /// Writes out what main.py printed, so that it stands before what comes next.

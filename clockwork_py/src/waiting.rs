@@ -13,7 +13,7 @@ use crate::wait::check_signals;
 
 /// Takes the project's lock, or waits for it as long as the user says, and hears Ctrl-C meanwhile.
 pub fn hold(py: Python<'_>, invocation: &Invocation<'_>, store: &mut Store) -> PyResult<()> {
-    let command = invocation.verb.word();
+    let command = if invocation.is_repair() { "watch --heal" } else { invocation.verb.word() };
     let timeout = invocation.lock_timeout;
     let observer = &invocation.observer;
     let (held, interrupt) = py.detach(|| {

@@ -8,8 +8,8 @@ motd = FileResource(name="motd", content="Welcome.\n", directory="/tmp/clockwork
 result = clockwork.apply([motd])
 ```
 
-The functions `apply`, `plan`, `generate`, `destroy`, `check` and `graph` take a path or a list of resources, and work
-from the main thread, from any other thread, from a running asyncio loop and from a Jupyter cell.
+The functions `apply`, `plan`, `generate`, `destroy`, `check`, `watch` and `graph` take a path or a list of resources,
+and work from the main thread, from any other thread, from a running asyncio loop and from a Jupyter cell.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from clockwork.exceptions import ClockworkError
 
 if TYPE_CHECKING:
     from clockwork._graph import Graph, graph
+    from clockwork._watch import Round, watch
     from clockwork.core import ClockworkCore, apply, check, destroy, generate, plan
     from clockwork.resources.group import Group
     from clockwork.results import Result
@@ -32,6 +33,7 @@ __all__ = [
     "Graph",
     "Group",
     "Result",
+    "Round",
     "__version__",
     "apply",
     "check",
@@ -39,6 +41,7 @@ __all__ = [
     "generate",
     "graph",
     "plan",
+    "watch",
 ]
 
 # Pydantic takes longer to import than everything else here, and `clockwork version` does not need it.
@@ -47,12 +50,14 @@ _LAZY = {
     "Graph": "clockwork._graph",
     "Group": "clockwork.resources.group",
     "Result": "clockwork.results",
+    "Round": "clockwork._watch",
     "apply": "clockwork.core",
     "check": "clockwork.core",
     "destroy": "clockwork.core",
     "generate": "clockwork.core",
     "graph": "clockwork._graph",
     "plan": "clockwork.core",
+    "watch": "clockwork._watch",
 }
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, final
 
+from typing_extensions import Self
+
 from clockwork.results import Result
 
 __all__ = [
     "DEFAULT_INVENTORY",
     "VERSION",
     "Resource",
+    "Watcher",
     "_Cancel",
     "_Sigint",
     "_preload",
@@ -32,6 +35,14 @@ class Resource:
 @final
 class _Sigint:
     def take(self) -> bool: ...
+
+@final
+class Watcher:
+    def __new__(
+        cls, source: object, wish: dict[str, Any], overrides: dict[str, Any], compiler: object | None
+    ) -> Self: ...
+    def round(self) -> dict[str, Any]: ...
+    def wait(self) -> None: ...
 
 # For tests of the deploy stage by itself.
 @final

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from clockwork import _core, _interrupt, _notebook
+from clockwork import _core, _interrupt, _notebook, _watch
 from clockwork.pyinfra_compiler import PyInfraCompiler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from clockwork.resources import Group, Resource
     from clockwork.results import Result
@@ -240,6 +240,42 @@ class ClockworkCore:
             KeyboardInterrupt: Everything has been stopped.
         """
         return self._run("check", source, {"targets": _targets(target)}, progress)
+
+    def watch(
+        self,
+        source: Source = "main.py",
+        *,
+        interval: float = 60.0,
+        heal: bool = False,
+        webhook: str | None = None,
+        rounds: int | None = None,
+        target: Target = None,
+        on_round: Callable[[_watch.Round], object] | None = None,
+    ) -> Iterator[_watch.Round]:
+        """Looks again and again whether somebody else has changed what was deployed, and repairs it.
+
+        It never asks a model, and leaves alone what main.py, which each round reads anew, wants otherwise than it was
+        deployed. A host that is away or a main.py that is broken stands in the round, and the next one comes.
+
+        Args:
+            source: A main.py, a folder that holds one, or a list of resources.
+            interval: Seconds from the beginning of a round to that of the next; rounds do not overlap.
+            heal: Whether to repair what has drifted, on its host, and check it afterwards.
+            webhook: An http or https address to tell of what happens, by a POST of JSON. `CLOCKWORK_WEBHOOK`.
+            rounds: How many rounds to make; without end if left out.
+            target: Only these resources or groups, and what they need.
+            on_round: Called with each round, before it is given.
+
+        Returns:
+            The rounds, one after the other, as `for round in core.watch(): …`; a round is made when it is asked for.
+
+        Raises:
+            ValueError: The interval or the address cannot be used.
+            KeyboardInterrupt: Everything has been stopped, in a round or between two.
+        """
+        wish = {"interval": interval, "heal": heal, "webhook": webhook, "targets": _targets(target)}
+        watcher = _core.Watcher(source, wish, self._overrides, self.pyinfra_compiler)
+        return _watch.rounds(watcher, rounds, on_round)
 
     def _run(
         self,

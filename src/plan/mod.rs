@@ -2,6 +2,7 @@
 //! look like.
 
 mod saved;
+mod standing;
 mod takedown;
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,6 +14,7 @@ use crate::resource::Address;
 use crate::state::{Deployed, Entry, State, Wanted};
 
 pub use saved::SavedPlan;
+pub use standing::Standing;
 pub use takedown::{Takedown, takedowns};
 
 /// Says which of a resource's fields the model chose.
@@ -31,6 +33,7 @@ pub fn compare(outcome: &mut DeployOutcome, wanted: &[Wanted], state: &State, ch
             continue;
         };
         resource.group.clone_from(&wanted.group);
+        resource.standing = Standing::of(wanted, entry);
         if let Some(entry) = entry {
             against(resource, wanted, entry, chosen);
         }

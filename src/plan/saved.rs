@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Standing;
 use crate::VERSION;
 use crate::disk::{self, Keep};
 use crate::error::{Error, Result};
@@ -127,6 +128,7 @@ fn of_interest(outcome: &DeployOutcome, prune: bool) -> Vec<ResourceOutcome> {
         .cloned()
         .map(|mut resource| {
             resource.seconds = 0.0;
+            resource.standing = Standing::default();
             resource.operations.iter_mut().for_each(|operation| operation.seconds = 0.0);
             resource
         })

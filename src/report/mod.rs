@@ -8,6 +8,7 @@ mod live;
 mod log;
 mod plain;
 mod summary;
+mod watch;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::settings::LogLevel;
 pub use artifacts::{artifact, artifact_document, prompts};
 pub use known::{entries, listing};
 pub use summary::{error, plan, summary};
+pub use watch::{Countdown, round, watch_observer};
 
 /// Chooses between live lines, plain lines and none.
 ///

@@ -159,6 +159,8 @@ pub struct Settings {
     /// Whether a model may choose images that are not Docker's official ones;
     /// `CLOCKWORK_ALLOW_UNVERIFIED_IMAGES`.
     pub allow_unverified_images: bool,
+    /// Where a watch tells what happened; `CLOCKWORK_WEBHOOK`. As good as a password.
+    pub webhook: Option<Secret>,
 }
 
 impl Settings {
@@ -223,6 +225,7 @@ impl Settings {
             max_tokens_total: number::number(&get, overrides.max_tokens_total, &number::MAX_TOKENS)?,
             max_cost: number::number(&get, overrides.max_cost, &number::MAX_COST)?,
             allow_unverified_images,
+            webhook: get("CLOCKWORK_WEBHOOK").map(Secret),
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::near;
 use crate::resource::Address;
 
 pub use record::{begin, forget, record};
-pub use shown::{hidden, shown};
+pub use shown::{hidden, shown, stands_in};
 pub use store::{Store, Wait};
 
 /// The state's file, in the folder of main.py.

@@ -14,6 +14,11 @@ fn stand_in(text: &str) -> Value {
     Value::String(format!("({} characters, sha256 {hash}…)", text.chars().count()))
 }
 
+/// Whether a value stands for a text that is not kept.
+pub fn stands_in(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.starts_with('(') && text.contains(" characters, sha256 "))
+}
+
 /// The fields without the values of anything secret, and without contents.
 pub fn shown(fields: &Map<String, Value>) -> Map<String, Value> {
     let mut shown = redact::fields(fields);

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,22 @@ class Sshd:
     user: str
     key: Path
     folder: Path
+    _server: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Starts the server, on the same port as before."""
+        assert SSHD is not None
+        log = self.folder / "log"
+        command = [SSHD, "-D", "-f", str(self.folder / "config"), "-E", str(log)]
+        self._server.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+        _wait_for(self.port, self._server[-1], log)
+
+    def stop(self) -> None:
+        """Stops it, so that the host is away."""
+        while self._server:
+            server = self._server.pop()
+            server.terminate()
+            server.wait()
 
     def host(self, name: str, **data: object) -> str:
         """The Python text of an inventory entry that calls this server `name`."""
@@ -81,14 +97,12 @@ def running_sshd() -> Iterator[Sshd]:
             # A shell that believes itself nested leaves the user's own start-up files alone.
             f"SetEnv SHLVL=1\nMaxStartups 100\nMaxSessions 100\nSubsystem sftp internal-sftp\n"
         )
-        log = folder / "log"
-        server = subprocess.Popen([SSHD, "-D", "-f", folder / "config", "-E", log], stdin=subprocess.DEVNULL)
+        sshd = Sshd(port=port, user=user, key=folder / "client_key", folder=folder)
         try:
-            _wait_for(port, server, log)
-            yield Sshd(port=port, user=user, key=folder / "client_key", folder=folder)
+            sshd.start()
+            yield sshd
         finally:
-            server.terminate()
-            server.wait()
+            sshd.stop()
     finally:
         shutil.rmtree(folder)
 

@@ -4,6 +4,7 @@
 mod approve;
 mod started;
 mod state;
+mod watch;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -71,6 +72,7 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
             destroy(py, display, run, Extent { part, change: Some(change), prune: false })
         }
         Command::State(command) => state::run(py, display, command),
+        Command::Watch(watch) => watch::run(py, display, watch),
         Command::Check { path, part } => {
             let started = Started::new(py, display)?;
             let extent = Extent { part, ..Extent::default() };
@@ -220,6 +222,8 @@ fn invocation(py: Python<'_>, verb: Verb, run: Run, extent: Extent) -> Invocatio
         approver: None,
         overrides,
         compiler: None,
+        unattended: false,
+        only: None,
         check: false,
         observer: Arc::new(Silent),
     }

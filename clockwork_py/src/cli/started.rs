@@ -14,8 +14,10 @@ use crate::{pipeline, stdio};
 
 /// A command that runs the pipeline, and how it is shown.
 pub struct Started {
-    display: Display,
-    stdout: Option<stdio::Stdout>,
+    /// How it is shown.
+    pub display: Display,
+    /// Where documents go, if they are asked for.
+    pub stdout: Option<stdio::Stdout>,
 }
 
 impl Started {

@@ -35,6 +35,11 @@ impl Preparation {
 
     /// Connects to a host and prepares it. What goes wrong is noted in its lane.
     pub fn run(&self, py: Python<'_>, host: &HostLane) {
+        // Where the script has nothing for a host, that host need not even be there.
+        let on = &self.shared.on;
+        if !on.is_empty() && !on.iter().any(|hosts| hosts.has(&host.name)) {
+            return;
+        }
         let prepared = self.shared.inside(py, host, |py| {
             if let Err(error) = self.connect(py, host) {
                 if !error.is_instance_of::<pyo3::exceptions::PyException>(py) {

@@ -71,7 +71,8 @@ impl Deploying<'_> {
         planned: &DeployOutcome,
         wanted: &[Wanted],
     ) -> PyResult<()> {
-        if !planned.changed() {
+        // What is repaired is taken down as the state has it already, also where the repair breaks off.
+        if !planned.changed() || self.invocation.is_repair() {
             return Ok(());
         }
         self.update(py, |state| state::begin(state, &planned.resources, wanted))

@@ -51,7 +51,8 @@ impl Deploying<'_> {
             || self.invocation.prune
             || self.invocation.approver.as_ref().is_some_and(|approver| approver.wants_gone());
         let mut untold = Vec::new();
-        let moved = blocks(py, &self.moved(), &mut untold)?;
+        let moved = if self.invocation.is_repair() { Vec::new() } else { self.moved() };
+        let moved = blocks(py, &moved, &mut untold)?;
         let gone = if shows_gone { blocks(py, &self.gone_here(), &mut untold)? } else { Vec::new() };
         let pruned = if moved.is_empty() && gone.is_empty() {
             self.straight(py, report, script)?

@@ -1,0 +1,72 @@
+//! `clockwork watch`: rounds, one after the other, until somebody ends it.
+
+use std::io::Write as _;
+
+use clockwork_core::cli::{self, Display, Verb};
+use clockwork_core::report::{self, Countdown};
+use clockwork_core::settings::Overrides;
+use clockwork_core::watch::Round;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use super::{DONE, Extent, FAILED, Run, Started, WRONG_USAGE, failed, invocation, log_level};
+use crate::stdio;
+use crate::watching::{Watch, Wish};
+
+pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> {
+    let started = Started::new(py, display)?;
+    let planned = invocation(py, Verb::Plan, Run::of(typed.path.clone()), Extent::default());
+    let observer = report::watch_observer(display, log_level(&planned)?);
+    let source = PyString::new(py, &typed.path).into_any();
+    let wish = Wish {
+        interval: typed.interval,
+        heal: typed.heal,
+        webhook: typed.webhook,
+        targets: typed.part.targets,
+    };
+    let watch = match Watch::new(source, wish, Overrides::default(), None, observer) {
+        Ok(watch) => watch,
+        // On standard output there are rounds, and this is none.
+        Err(error) => {
+            eprint!("{}", report::error(&error.value(py).str()?.to_string()));
+            return Ok(WRONG_USAGE);
+        }
+    };
+    stdio::stop_on_terminate(py)?;
+    let countdown = Countdown::new();
+    let ended = rounds(py, &started, watch, typed.rounds, &countdown);
+    countdown.clear();
+    match ended {
+        Ok(last) => Ok(if last.is_well() { DONE } else { FAILED }),
+        // What was found has been told already, round by round.
+        Err(error) => failed(py, Display { json: false, ..display }, "watch", &error),
+    }
+}
+
+/// Goes on for as many rounds as are wanted, and gives the last one.
+fn rounds(
+    py: Python<'_>,
+    started: &Started,
+    mut watch: Watch,
+    wanted: Option<u64>,
+    countdown: &Countdown,
+) -> PyResult<Round> {
+    loop {
+        let (round, news) = watch.round(py)?;
+        stdio::flush(py)?;
+        if let Some(stdout) = &started.stdout {
+            stdout.line(py, &serde_json::to_string(&round).unwrap_or_default())?;
+        } else {
+            let mut out = std::io::stdout().lock();
+            // A reader that has gone away is no reason to stop.
+            let _ = out.write_all(report::round(&round, &news, started.display.verbose > 0).as_bytes());
+            let _ = out.flush();
+        }
+        watch.tell(py, &round, &news)?;
+        if wanted.is_some_and(|wanted| round.number >= wanted) {
+            return Ok(round);
+        }
+        watch.wait(py, |left| countdown.show(left))?;
+        countdown.clear();
+    }
+}

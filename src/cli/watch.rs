@@ -1,0 +1,35 @@
+//! What can be typed after `clockwork watch`.
+
+use clap::Args;
+
+use super::Part;
+
+/// What to watch, how often, and what to do about it.
+#[derive(Debug, Clone, Args)]
+pub struct Watch {
+    /// A main.py, or the folder that holds it
+    #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
+    pub path: String,
+    /// How long after the beginning of a round the next one begins
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = interval)]
+    pub interval: f64,
+    /// Repair what has drifted, and nothing else
+    #[arg(long)]
+    pub heal: bool,
+    /// Tell this address of all that happens; better set `CLOCKWORK_WEBHOOK`, which others cannot see
+    #[arg(long, value_name = "URL")]
+    pub webhook: Option<String>,
+    /// End after this many rounds, with 1 where the last one leaves something to repair
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: Option<u64>,
+    /// Which part of it.
+    #[command(flatten)]
+    pub part: Part,
+}
+
+/// Reads how often to look.
+fn interval(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is no number of seconds".to_owned())?;
+    let sane = seconds > 0.0 && seconds <= 1e9;
+    sane.then_some(seconds).ok_or_else(|| "seconds are a number above 0".to_owned())
+}

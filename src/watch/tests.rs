@@ -1,0 +1,190 @@
+//! What a round makes of plans and repairs, and what of it is told.
+
+use super::*;
+use crate::outcome::{ArtifactOutcome, ArtifactReport, DeployOutcome, OperationOutcome, ResourceOutcome};
+use crate::plan::Standing;
+
+fn resource(name: &str, host: &str, action: Action) -> ResourceOutcome {
+    let operation = OperationOutcome {
+        name: format!("Put {name}"),
+        action,
+        changed: action.is_change(),
+        error: None,
+        seconds: 0.1,
+        diff: Some("-secret\n+other\n".to_owned()),
+        replaces: false,
+    };
+    let address = Address { kind: "FileResource".to_owned(), name: name.to_owned() };
+    let mut resource = ResourceOutcome::new(address, host, vec![operation], None);
+    resource.standing = Standing { settled: true, protected: false };
+    resource
+}
+
+fn report(resources: Vec<ResourceOutcome>) -> Report {
+    Report { deploy: DeployOutcome { resources, host_errors: Vec::new() }, ..Report::new("plan", false) }
+}
+
+fn round(resources: Vec<ResourceOutcome>) -> Round {
+    let mut round = Round::new(1, "/home/me/site".to_owned());
+    round.planned(report(resources));
+    round
+}
+
+fn away(mut round: Round, host: &str) -> Round {
+    round.host_errors.push(HostError { host: host.to_owned(), error: "no answer".to_owned() });
+    round
+}
+
+fn names(resources: &[ResourceOutcome]) -> Vec<&str> {
+    resources.iter().map(|resource| resource.address.name.as_str()).collect()
+}
+
+fn words(news: &[News]) -> Vec<&'static str> {
+    news.iter().map(|news| news.kind.word()).collect()
+}
+
+#[test]
+fn tells_drift_from_what_main_py_wants() {
+    let mut unsettled = resource("moved", "h", Action::Drifted);
+    unsettled.standing.settled = false;
+    let mut new_shell = resource("shell", "h", Action::Conditional);
+    new_shell.standing.settled = false;
+    let mut broken = resource("broken", "h", Action::Skipped);
+    broken.error = Some("no Docker".to_owned());
+    let mut gone = resource("gone", "h", Action::Remove);
+    gone.gone = true;
+    let mut plan = report(vec![
+        resource("drifted", "h", Action::Drifted),
+        resource("same", "h", Action::Unchanged),
+        resource("always", "h", Action::Conditional),
+        resource("new", "h", Action::Create),
+        unsettled,
+        new_shell,
+        broken,
+        gone,
+        ResourceOutcome { error: Some("no answer".into()), ..resource("same", "away", Action::Skipped) },
+    ]);
+    plan.deploy.host_errors = away(round(Vec::new()), "away").host_errors;
+    let address = Address { kind: "FileResource".into(), name: "unwritten".into() };
+    let lacking = ArtifactOutcome { error: Some("nothing".into()), ..ArtifactOutcome::new(address) };
+    plan.artifacts = vec![ArtifactReport::new(lacking)];
+    let mut round = Round::new(1, String::new());
+    round.planned(plan);
+    assert_eq!(names(&round.drifted), ["drifted"]);
+    assert_eq!(names(&round.pending), ["new", "moved", "shell", "gone"]);
+    assert_eq!(names(&round.unknown), ["broken"]);
+    assert_eq!(round.missing[0].outcome.address.name, "unwritten");
+    assert_eq!(round.watched, 6);
+    assert!(!round.is_well());
+}
+
+#[test]
+fn what_is_protected_is_not_replaced() {
+    let mut kept = resource("kept", "h", Action::Drifted);
+    kept.standing.protected = true;
+    let mended = kept.clone();
+    kept.replaces = true;
+    let mut round = round(vec![kept, ResourceOutcome { host: "other".into(), ..mended }]);
+    assert_eq!(round.curable().into_iter().map(|(_, host)| host).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(round.notes.len(), 1);
+    assert!(round.notes[0].contains("'kept' on h is protected"));
+}
+
+#[test]
+fn what_came_of_a_repair() {
+    let all = ["good", "bad", "quick", "unwell"];
+    let mut round = round(all.iter().map(|name| resource(name, "h", Action::Drifted)).collect());
+    let mut done = report(all.iter().map(|name| resource(name, "h", Action::Drifted)).collect());
+    done.deploy.resources[1].error = Some("read-only".to_owned());
+    done.deploy.resources[2].action = Action::Unchanged;
+    done.checks.push(CheckOutcome {
+        address: done.deploy.resources[3].address.clone(),
+        host: "h".to_owned(),
+        assertion: "port 80 is open".to_owned(),
+        ok: false,
+        error: Some("nothing listens there".to_owned()),
+        attempts: 1,
+        seconds: 0.0,
+    });
+    round.repaired(done);
+    assert_eq!(names(&round.healed), ["good"]);
+    assert_eq!(names(&round.failed), ["bad", "unwell"]);
+    assert_eq!(
+        round.failed[1].error.as_deref(),
+        Some("it is repaired, but a check fails: port 80 is open: nothing listens there")
+    );
+    let unhealed: Vec<&str> = round.unhealed().map(|resource| resource.address.name.as_str()).collect();
+    assert_eq!(unhealed, ["bad", "unwell"]);
+}
+
+#[test]
+fn the_same_drift_is_told_once_and_again_when_it_changes_or_comes_back() {
+    let mut memory = Memory::default();
+    let drift = || round(vec![resource("a", "h", Action::Drifted), resource("b", "h", Action::Unchanged)]);
+    assert_eq!(words(&memory.news(&drift())), ["drift"]);
+    assert_eq!(memory.news(&drift()), []);
+    let mut changed = drift();
+    changed.drifted[0].diff = Some("another".to_owned());
+    changed.drifted[0].seconds = 9.0;
+    assert_eq!(words(&memory.news(&changed)), ["drift"]);
+    assert_eq!(memory.news(&changed), []);
+    assert_eq!(memory.news(&round(Vec::new())), []);
+    assert_eq!(words(&memory.news(&changed)), ["drift"]);
+    // Only what is new is in it.
+    let two = round(vec![changed.drifted[0].clone(), resource("b", "h", Action::Drifted)]);
+    let news = memory.news(&two);
+    assert_eq!(names(&news[0].resources), ["b"]);
+}
+
+#[test]
+fn what_is_healed_may_drift_again() {
+    let mut memory = Memory::default();
+    let mut healed = round(vec![resource("a", "h", Action::Drifted)]);
+    healed.repaired(report(vec![resource("a", "h", Action::Drifted)]));
+    for _ in 0..2 {
+        assert_eq!(words(&memory.news(&healed)), ["drift", "healed"]);
+    }
+    let mut failed = round(vec![resource("a", "h", Action::Drifted)]);
+    let places = failed.curable();
+    failed.not_repaired(&places, "disk full");
+    assert_eq!(words(&memory.news(&failed)), ["drift", "failed"]);
+    assert_eq!(memory.news(&failed), []);
+}
+
+#[test]
+fn what_is_not_seen_is_not_forgotten() {
+    let mut memory = Memory::default();
+    let drift = || round(vec![resource("a", "h", Action::Drifted)]);
+    memory.news(&drift());
+    let news = memory.news(&away(round(Vec::new()), "h"));
+    assert_eq!(words(&news), ["host_away"]);
+    assert_eq!(news[0].message, "site: away: h (no answer)");
+    assert_eq!(memory.news(&away(round(Vec::new()), "h")), []);
+    let mut broken = round(Vec::new());
+    let message = "main.py stopped with an error\n  File main.py, line 1\nNameError: x".to_owned();
+    broken.error = Some(Failure::new("LoadError", message));
+    let news = memory.news(&broken);
+    assert_eq!(words(&news), ["round_failed"]);
+    assert_eq!(news[0].message, "site: the round failed: main.py stopped with an error: NameError: x");
+    assert_eq!(memory.news(&broken), []);
+    // The host is back, and what was told of it before still holds.
+    assert_eq!(words(&memory.news(&drift())), ["host_back"]);
+    assert_eq!(words(&memory.news(&broken)), ["round_failed"]);
+}
+
+#[test]
+fn a_document_holds_no_diff() {
+    let many = (0..7).map(|number| resource(&format!("f{number}\n"), "h", Action::Drifted)).collect();
+    let round = round(many);
+    let news = Memory::default().news(&round);
+    let document = news[0].document(&round);
+    assert!(!document.to_string().contains("secret"));
+    assert_eq!(document["event"], "drift");
+    assert_eq!(document["hosts"], serde_json::json!(["h"]));
+    assert_eq!(document["resources"].as_array().map(Vec::len), Some(7));
+    assert_eq!(document["resources"][0]["kind"], "FileResource");
+    let text = document["text"].as_str().unwrap_or_default();
+    assert!(text.starts_with("site: drift: FileResource 'f0\\n' on h, "), "{text}");
+    assert!(text.ends_with(" and 2 more"), "{text}");
+    assert!(!text.contains('\n'));
+}
