@@ -15,7 +15,7 @@ from clockwork.exceptions import CheckError, DeployError
 from clockwork.pyinfra_compiler import PyInfraCompiler
 from clockwork.resources import FileResource
 from support.processes import gone
-from support.sshd import SSHD, Sshd, free_port, running_sshd
+from support.sshd import Sshd, free_port, running_sshd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from clockwork.results import Result
     from support.project import Project
-
-pytestmark = pytest.mark.skipif(SSHD is None, reason="there is no sshd on this machine")
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,11 @@ import psutil
 import pytest
 
 from clockwork import _core
-from support.sshd import SSHD, Sshd, free_port, running_sshd
+from support.sshd import Sshd, free_port, running_sshd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-pytestmark = pytest.mark.skipif(SSHD is None, reason="there is no sshd on this machine")
 
 PRELUDE = """\
 from io import StringIO

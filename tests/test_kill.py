@@ -11,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 import clockwork
-from support.sshd import SSHD, running_sshd
+from support.sshd import running_sshd
 
 if TYPE_CHECKING:
+    import pytest
+
     from support.project import Project
 
 KILLS = 50
@@ -161,7 +161,6 @@ def test_a_failure_in_the_middle_of_thirty(project: Project) -> None:
     assert set(found(out)) == ALONE | BEFORE - {"base", "left"}
 
 
-@pytest.mark.skipif(SSHD is None, reason="there is no sshd on this machine")
 def test_each_host_has_a_life_of_its_own(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.folder)
     with running_sshd() as sshd:

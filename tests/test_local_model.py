@@ -152,13 +152,15 @@ class TestPull:
         with pytest.raises(LocalModelError, match="CLOCKWORK_CACHE_DIR"):
             pull()
 
-    @pytest.mark.skipif(sys.platform != "linux", reason="the XDG folders are Linux's")
     def test_where_the_cache_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "platform", "linux")
         monkeypatch.delenv("CLOCKWORK_CACHE_DIR", raising=False)
         monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
         assert model_path().parent == Path("/somewhere/clockwork/models")
         monkeypatch.setenv("XDG_CACHE_HOME", "relative")
         assert model_path().parent == Path.home() / ".cache/clockwork/models"
+        monkeypatch.setattr(sys, "platform", "darwin")
+        assert model_path().parent == Path.home() / "Library/Caches/clockwork/models"
 
 
 class TestServer:

@@ -12,7 +12,7 @@ import pytest
 import clockwork
 from clockwork.pyinfra_compiler import PyInfraCompiler
 from clockwork.resources import FileResource
-from support.sshd import SSHD, Sshd, running_sshd
+from support.sshd import Sshd, running_sshd
 from support.watching import Hook, running_hook
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ def test_rounds_do_not_overlap_and_do_not_end_the_program() -> None:
         clockwork.watch("nowhere.py", webhook="ftp://example.org/T0KEN")
 
 
-@pytest.mark.skipif(SSHD is None, reason="there is no sshd on this machine")
 def test_a_host_that_goes_away_and_comes_back(sshd: Sshd, hook: Hook, tmp_path: Path) -> None:
     file = FileResource(name="a.txt", content="a", directory=str(tmp_path / "out"))
     both = core(f"hosts = ['@local', {sshd.host('far')}]\n")
@@ -102,7 +101,6 @@ def test_a_host_that_goes_away_and_comes_back(sshd: Sshd, hook: Hook, tmp_path: 
     assert hook.told[0]["hosts"] == hook.told[-1]["hosts"] == ["far"]
 
 
-@pytest.mark.skipif(SSHD is None, reason="there is no sshd on this machine")
 def test_only_the_hosts_that_drifted_are_connected_to(sshd: Sshd, tmp_path: Path) -> None:
     class Each(FileResource):
         def to_pyinfra_operations(self, artifacts: dict[str, object]) -> str:

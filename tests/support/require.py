@@ -41,6 +41,11 @@ def require_module(name: str, install: str) -> None:
         missing(f"the Python package {name}", install)
 
 
+def require_sshd() -> str:
+    """The path of the server that stands for other hosts."""
+    return require_program("sshd", "install OpenSSH's server (Debian: apt-get install openssh-server)")
+
+
 def require_docker() -> None:
     """Asks for a Docker engine that answers."""
     docker = require_program("docker", "install Docker (Debian: apt-get install docker.io)")

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .require import require_sshd
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,8 @@ class Sshd:
 
     def start(self) -> None:
         """Starts the server, on the same port as before."""
-        assert SSHD is not None
         log = self.folder / "log"
-        command = [SSHD, "-D", "-f", str(self.folder / "config"), "-E", str(log)]
+        command = [require_sshd(), "-D", "-f", str(self.folder / "config"), "-E", str(log)]
         self._server.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
         _wait_for(self.port, self._server[-1], log)
 
@@ -78,7 +77,7 @@ def running_sshd() -> Iterator[Sshd]:
     Raises:
         RuntimeError: It does not start.
     """
-    assert SSHD is not None
+    require_sshd()
     user = pwd.getpwuid(os.getuid()).pw_name
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
