@@ -208,12 +208,13 @@ def test_no_docker(command: str, project: Project, tmp_path: Path) -> None:
         assert "Docker is not installed" in done.stdout
 
 
-def test_docker_does_not_run(project: Project) -> None:
+@pytest.mark.parametrize("command", ["apply", "plan", "destroy"])
+def test_docker_does_not_run(command: str, project: Project) -> None:
     project.write("""
         from clockwork.resources import DockerServiceResource
         web = DockerServiceResource(name="web", description="d", image="nginx")
     """)
-    done = project.run("apply", DOCKER_HOST="unix:///nonexistent/docker.sock")
+    done = project.run(command, DOCKER_HOST="unix:///nonexistent/docker.sock")
     assert done.returncode == 1
     assert "DockerServiceResource 'web'" in done.stdout
     assert "Docker daemon" in done.stdout or "Docker engine" in done.stdout
@@ -244,3 +245,22 @@ def test_plain_pyinfra_does_the_same(project: Project, docker: Docker) -> None:
     assert docker.container(docker.name("web")) is None
     assert docker.network(docker.name("a")) is None
     assert [r["action"] for r in project.json("destroy")["resources"]] == ["unchanged"]
+
+
+def test_what_an_engine_that_is_down_hides_is_not_forgotten(project: Project, docker: Docker) -> None:
+    name = docker.name("web")
+    project.write(f"""
+        from clockwork.resources import DockerServiceResource
+        web = DockerServiceResource(name={name!r}, description="d", image={docker.images.one!r})
+    """)
+    assert project.run("apply").returncode == 0
+    down = "unix:///nonexistent/docker.sock"
+    document = project.json("plan", expect=1, DOCKER_HOST=down)
+    assert [resource["action"] for resource in document["resources"]] == ["skipped"], "not drifted"
+    done = project.run("destroy", DOCKER_HOST=down)
+    assert done.returncode == 1
+    assert "Docker daemon" in done.stdout
+    assert docker.container(name) is not None
+    assert name in project.run("state", "list").stdout
+    assert project.run("destroy").returncode == 0
+    assert docker.container(name) is None

@@ -18,6 +18,7 @@ use crate::templates;
 const TEMPLATES: &[(&str, &str)] = &[
     ("file.deploy", include_str!("templates/file.deploy.py.j2")),
     ("file.destroy", include_str!("templates/file.destroy.py.j2")),
+    ("docker_service.engine", include_str!("templates/docker_service.engine.py.j2")),
     ("docker_service.deploy", include_str!("templates/docker_service.deploy.py.j2")),
     ("docker_service.destroy", include_str!("templates/docker_service.destroy.py.j2")),
 ];
