@@ -286,7 +286,7 @@ pub struct Run {
     /// Stop before the run uses more tokens than this
     #[arg(long, value_name = "N")]
     pub max_tokens_total: Option<u64>,
-    /// Stop before the run costs more US dollars than this, as far as answers have told the price
+    /// Stop before the run costs more US dollars than this, at the prices that OpenRouter lists
     #[arg(long, value_name = "USD")]
     pub max_cost: Option<f64>,
     /// Use images that the model names, also where they are none of Docker's official ones

@@ -53,7 +53,7 @@ def test_is_asked_once_and_pinned(served_project: Project, model_server: ModelSe
     (artifact,) = report["artifacts"]
     assert artifact["content"] == "Tick.\n"
     assert not artifact["pinned"]
-    assert (artifact["tokens_in"], artifact["tokens_out"], artifact["cost"]) == (11, 7, 0.00012)
+    assert (artifact["tokens_in"], artifact["tokens_out"], artifact["cost"]) == (11, 7, 0.000117)
     assert (served_project.folder / "out/article.md").read_text() == "Tick.\n"
     assert "Tick.\n" in (served_project.folder / "clockwork.lock").read_text()
 

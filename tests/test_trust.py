@@ -249,9 +249,39 @@ def test_a_budget_stops_before_it_is_crossed(served_project: Project, model_serv
     assert "could cross the limit" in done.stderr
     report = served_project.json("generate", "--max-tokens-total", "10", expect=1)
     assert report["error"]["kind"] == "BudgetError"
-    done = served_project.run("generate", "--max-cost", "0.0000001", "--model", "paid/model")
-    assert done.returncode == 1
     assert served_project.run("generate").returncode == 0
+
+
+def test_a_limit_of_cost_holds_from_the_first_answer_on(
+    served_project: Project, model_server: ModelServer
+) -> None:
+    files = "\n".join(f'FileResource(name="{i}.txt", description="d"),' for i in range(10))
+    served_project.write(f"from clockwork.resources import FileResource\nfiles = [{files}]\n")
+    paid = ["generate", "--model", "paid/model", "--max-cost"]
+    done = served_project.run(*paid, "0.0005")
+    assert done.returncode == 1
+    assert "could cross the limit of $0.0005 (--max-cost): $0.0000 are spent" in done.stderr
+    assert not model_server.requests, "not even the first answer may cross it"
+    # What one request may cost, and room for what three more really do: 0.000117 each.
+    messages = served_project.json("generate", "--dry-run")["artifacts"][0]["request"]["messages"]
+    question = len(json.dumps(messages, separators=(",", ":"), ensure_ascii=False).encode()) + 256
+    limit = question * 0.000003 + 700 * 0.000012 + 3.5 * 0.000117
+    report = served_project.json(*paid, str(limit), expect=1)
+    assert report["error"]["kind"] == "BudgetError"
+    assert [artifact["cost"] for artifact in report["artifacts"] if artifact["cost"]] == [0.000117] * 4
+    most = [request.body["max_tokens"] for request in model_server.requests]
+    assert most == [734, 724, 714, 704], "what is left, one after the other"
+    for request in model_server.requests:
+        assert request.body["provider"]["max_price"]["completion"] == pytest.approx(12)
+    assert served_project.run(*paid, "1").returncode == 0
+
+    model_server.reset()
+    model_server.prices = None
+    done = served_project.run(*paid, "1", "--regenerate")
+    assert done.returncode == 1
+    assert "does not tell what the model 'paid/model' costs" in done.stderr
+    assert "use --max-tokens-total instead" in done.stderr
+    assert not model_server.requests
 
 
 def test_models_fall_back(served_project: Project, model_server: ModelServer) -> None:

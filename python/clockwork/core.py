@@ -40,8 +40,8 @@ class ClockworkCore:
         max_repairs: How often an answer that fails a check goes back to the model; 2 if left out.
         max_tokens_total: The tokens that a run may use, questions and answers. Each answer is bounded by what is
             left, so a run uses no more, as long as the server keeps to `max_tokens`.
-        max_cost: The US dollars that a run may cost. Prices are known only from answers that came before: the first
-            one, or one by a dearer provider, may cross it.
+        max_cost: The US dollars that a run may cost, at the prices that OpenRouter lists; a server that lists none is
+            not asked.
         allow_unverified_images: Whether to use images that the model names, also where they are none of Docker's
             official ones.
         compiler: A compiler of your own, for another inventory.

@@ -47,7 +47,7 @@ impl Answer {
             let count = |name: &str| usage.get(name).and_then(Value::as_u64);
             self.tokens_in = count("prompt_tokens").or(self.tokens_in);
             self.tokens_out = count("completion_tokens").or(self.tokens_out);
-            self.cost = usage.get("cost").and_then(Value::as_f64).or(self.cost);
+            self.cost = cost(usage).or(self.cost);
         }
         // Below the usage: what an answer has used, it has used, also where it fails.
         if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
@@ -159,6 +159,15 @@ impl Answer {
         self.done = true;
         Ok(())
     }
+}
+
+/// What an answer cost in all, in US dollars: one with a key that the user has from the provider is
+/// paid for there, and told apart from what OpenRouter takes.
+fn cost(usage: &Value) -> Option<f64> {
+    let cost = usage.get("cost")?.as_f64()?;
+    let own_key = usage.get("is_byok").and_then(Value::as_bool).unwrap_or(false);
+    let paid = usage.get("cost_details").and_then(|details| details.get("upstream_inference_cost")?.as_f64());
+    Some(cost + paid.filter(|_| own_key).unwrap_or(0.0))
 }
 
 /// A message's content: a text, or a list of parts of which some are text.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::redirect;
+use reqwest::{Url, redirect};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
@@ -86,36 +86,19 @@ impl<'a> Client<'a> {
         answer: &mut Answer,
         told: &mut (dyn FnMut(String) + Send),
     ) -> Result<(), Fault> {
-        let clock =
-            Clock { endpoint: self.endpoint, policy: self.policy, end: Instant::now() + self.policy.total };
+        let clock = self.clock();
         let mut request = self
             .http
             .post(format!("{}/chat/completions", self.endpoint.base_url))
             .header(ACCEPT, "text/event-stream, application/json")
             .json(body);
-        if let Some(key) = &self.endpoint.api_key {
-            request = request.bearer_auth(key.reveal());
-        }
         if self.endpoint.is_openrouter() {
             // What OpenRouter's user sees in the list of requests.
             request = request.header("X-OpenRouter-Title", "Clockwork");
         }
-        let response = clock.wait(self.policy.idle, request.send()).await?;
-        let status = response.status().as_u16();
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        if !response.status().is_success() {
-            let now = Timestamp::now();
-            let wait = header(RETRY_AFTER.as_str()).and_then(|value| retry_after(value, now));
-            let wait =
-                wait.or_else(|| header(RATE_LIMIT_RESET).and_then(|value| rate_limit_reset(value, now)));
-            let text = match self.read_all(response, &clock).await {
-                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-                // The status says enough.
-                Err(_) => String::new(),
-            };
-            return Err(Fault::status(self.endpoint, status, &text, wait));
-        }
-        let streams = header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let response = self.respond(request, &clock).await?;
+        let kind = header(&response, CONTENT_TYPE.as_str());
+        let streams = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
         if streams {
             self.read_stream(response, &clock, answer, told).await?;
             return answer.check(self.endpoint);
@@ -136,6 +119,51 @@ impl<'a> Client<'a> {
         answer.check(self.endpoint)?;
         told(answer.text.clone());
         Ok(())
+    }
+
+    /// What the server has at a path below its base URL.
+    pub async fn get(&self, path: &[&str]) -> Result<Vec<u8>, Fault> {
+        let clock = self.clock();
+        let mut url = Url::parse(&self.endpoint.base_url).map_err(|error| {
+            let message =
+                format!("the base URL of the model server is none: {error}. Check OPENROUTER_BASE_URL.");
+            Fault::new(ModelErrorKind::Connection, Next::Stop, message)
+        })?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(path);
+        }
+        let response = self.respond(self.http.get(url), &clock).await?;
+        self.read_all(response, &clock).await
+    }
+
+    /// Sends a request with the key, and gives what the server sends where it does what is asked.
+    async fn respond(
+        &self,
+        mut request: reqwest::RequestBuilder,
+        clock: &Clock<'_>,
+    ) -> Result<reqwest::Response, Fault> {
+        if let Some(key) = &self.endpoint.api_key {
+            request = request.bearer_auth(key.reveal());
+        }
+        let response = clock.wait(self.policy.idle, request.send()).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status().as_u16();
+        let now = Timestamp::now();
+        let wait = header(&response, RETRY_AFTER.as_str()).and_then(|value| retry_after(value, now));
+        let wait = wait
+            .or_else(|| header(&response, RATE_LIMIT_RESET).and_then(|value| rate_limit_reset(value, now)));
+        let text = match self.read_all(response, clock).await {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            // The status says enough.
+            Err(_) => String::new(),
+        };
+        Err(Fault::status(self.endpoint, status, &text, wait))
+    }
+
+    fn clock(&self) -> Clock<'a> {
+        Clock { endpoint: self.endpoint, policy: self.policy, end: Instant::now() + self.policy.total }
     }
 
     async fn read_stream(
@@ -204,6 +232,10 @@ impl<'a> Client<'a> {
     fn not_text(&self) -> Fault {
         Fault::rubbish(self.endpoint, "sent bytes that are no UTF-8 text")
     }
+}
+
+fn header<'r>(response: &'r reqwest::Response, name: &str) -> Option<&'r str> {
+    response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
 /// The two limits in time: between bytes, and in all.

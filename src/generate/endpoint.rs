@@ -3,6 +3,7 @@
 use reqwest::Url;
 use serde_json::{Map, Value};
 
+use super::price::Price;
 use crate::error::{Error, ModelErrorKind, Result};
 use crate::settings::{Model, Secret, Settings};
 
@@ -30,6 +31,8 @@ pub struct Endpoint {
     pub brief: bool,
     /// Further parameters of each request, such as `max_tokens`.
     pub parameters: Map<String, Value>,
+    /// What its models can cost at most, where that has been found out.
+    pub(super) price: Option<Price>,
 }
 
 impl Endpoint {
@@ -49,6 +52,7 @@ impl Endpoint {
             local: false,
             brief: false,
             parameters: Map::new(),
+            price: None,
         })
     }
 
@@ -64,6 +68,7 @@ impl Endpoint {
             local: true,
             brief: false,
             parameters: Map::new(),
+            price: None,
         }
     }
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::endpoint::Endpoint;
 use super::error_body::{describe, is_moderation, plain, reset_of, unknown_part};
-use crate::error::ModelErrorKind;
+use crate::error::{Error, ModelErrorKind};
+use crate::settings::Policy;
 
 /// Why one try gave no artifact.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,8 +62,21 @@ impl Fault {
         self
     }
 
+    /// How long to wait before the next try after so many of them; the fault itself where there is
+    /// none to be made.
+    pub fn wait(&self, tries: u32, policy: &Policy) -> Result<Duration, Self> {
+        match self.next {
+            Next::Again(Some(wait)) if tries < policy.tries && wait > policy.longest_wait => {
+                Err(self.clone().too_long(wait))
+            }
+            // Not sooner than the server wants, and not all at the same moment.
+            Next::Again(wait) if tries < policy.tries => Ok(wait.unwrap_or_default() + policy.delay(tries)),
+            _ => Err(self.clone().after(tries)),
+        }
+    }
+
     /// The fault, where the server asks for a longer wait than anybody wants.
-    pub fn too_long(mut self, wait: Duration) -> Self {
+    fn too_long(mut self, wait: Duration) -> Self {
         let minutes = wait.as_secs().div_ceil(60);
         let after = if minutes < 120 {
             format!("{minutes} minutes")
@@ -225,6 +239,13 @@ impl Fault {
             ),
         };
         Self::new(kind, next, message)
+    }
+}
+
+impl From<Fault> for Error {
+    /// The error of a whole run: it is no single resource's.
+    fn from(fault: Fault) -> Self {
+        Self::Model { address: None, kind: fault.kind, message: fault.message }
     }
 }
 

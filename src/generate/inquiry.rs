@@ -135,19 +135,11 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                     without.max_tokens = true;
                     continue;
                 }
-                Next::Again(wait)
-                    if attempt < self.context.policy.tries && !self.context.halt.is_cancelled() =>
-                {
-                    match wait {
-                        Some(wait) if wait > self.context.policy.longest_wait => {
-                            return Ok(Err(fault.too_long(wait)));
-                        }
-                        // Not sooner than the server wants, and not all at the same moment.
-                        Some(wait) => wait + self.context.policy.delay(attempt),
-                        None => self.context.policy.delay(attempt),
-                    }
-                }
-                _ => return Ok(Err(fault.after(attempt))),
+                _ if self.context.halt.is_cancelled() => return Ok(Err(fault.after(attempt))),
+                _ => match fault.wait(attempt, self.context.policy) {
+                    Ok(wait) => wait,
+                    Err(fault) => return Ok(Err(fault)),
+                },
             };
             attempt += 1;
             self.tell_retry(wait, &fault.message);
@@ -190,8 +182,7 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         let spent = answer.spent();
         self.spent.add(spent);
         if result.is_ok() || spent != Spent::default() {
-            let author = (self.model(&answer), answer.provider.clone());
-            reservation.settle(spent, author, result.is_ok());
+            reservation.settle(spent);
         } else if result.as_ref().is_err_and(|fault| fault.at_work) {
             reservation.lose();
         }

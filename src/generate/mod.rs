@@ -41,7 +41,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::outcome::ArtifactOutcome;
 use crate::resource::{Address, Artifact};
-use crate::settings::{Policy, Settings};
+use crate::settings::Settings;
 use ask::Context;
 use budget::Budget;
 use client::Client;
@@ -72,15 +72,21 @@ pub async fn generate(
     let begin = Instant::now();
     endpoint.check_key()?;
     lock.check_writable()?;
-    let models = endpoint.each_model();
-    let clients = clients(&models, &settings.policy)?;
+    let mut models = endpoint.each_model();
+    let client = Client::new(endpoint, &settings.policy)?;
+    if settings.max_cost.is_some() && !endpoint.local {
+        tokio::select! {
+            () = cancel.cancelled() => return Err(Error::Interrupted),
+            found = price::find_out(&mut models, &client, &settings.policy) => found?,
+        }
+    }
     observer.observe(&Event::GenerateBegin {
         total: prepared.missing.len(),
         pinned: prepared.pinned.len(),
         model: endpoint.label.clone(),
     });
     let context = &Context {
-        clients,
+        clients: models.iter().map(|model| client.with(model)).collect(),
         first: AtomicUsize::new(0),
         policy: &settings.policy,
         check,
@@ -90,7 +96,7 @@ pub async fn generate(
             allow_unverified_images: settings.allow_unverified_images,
         },
         max_repairs: settings.max_repairs,
-        budget: Budget::new(settings, endpoint, lock),
+        budget: Budget::new(settings, endpoint),
         saved: Saved::beside(lock.path()),
         halt: CancellationToken::new(),
     };
@@ -134,17 +140,6 @@ pub async fn generate(
     generation.sort(&order);
     generation.seconds = begin.elapsed().as_secs_f64();
     Ok(generation)
-}
-
-/// One client for each model; they share their connections.
-fn clients<'a>(models: &'a [Endpoint], policy: &'a Policy) -> Result<Vec<Client<'a>>> {
-    let Some(first) = models.first() else { return Ok(Vec::new()) };
-    let client = Client::new(first, policy).map_err(|fault| Error::Model {
-        address: None,
-        kind: fault.kind,
-        message: fault.message,
-    })?;
-    Ok(models.iter().map(|model| client.with(model)).collect())
 }
 
 #[cfg(test)]

@@ -1,81 +1,163 @@
-//! What a token costs at most, as far as answers have told.
+//! What a model can cost at most, as its server tells before the first question.
+//!
+//! OpenRouter lists at `GET /models/{model}/endpoints` what each provider of a model asks, and has a
+//! provider dearer than `provider.max_price` passed over: both together make a cost a limit.
+//! <https://openrouter.ai/docs/guides/routing/provider-selection>
 
-use std::collections::HashMap;
+use serde_json::{Map, Value, json};
 
+use super::client::Client;
 use super::endpoint::Endpoint;
-use super::lock::Lock;
+use super::fault::{Fault, Next};
+use crate::error::ModelErrorKind;
+use crate::settings::Policy;
 
-/// Who wrote an answer: the model, and who ran it, where the server tells.
-pub(super) type Author = (String, Option<String>);
+/// Prices in US dollars that no answer exceeds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Price {
+    /// For a token of the question.
+    pub question: f64,
+    /// For a token of the answer, thoughts included.
+    pub answer: f64,
+    /// For each request, whatever its length.
+    pub request: f64,
+}
 
-/// The highest price that a token can have, in US dollars, for each author that there was.
+impl Price {
+    /// What so many tokens cost.
+    pub fn of(&self, question: u64, answer: u64) -> f64 {
+        self.request + as_float(question) * self.question + as_float(answer) * self.answer
+    }
+
+    /// How many tokens the answer to a question may have for so many US dollars.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` stops at 0 and at u64::MAX"
+    )]
+    pub fn longest_answer(&self, dollars: f64, question: u64) -> u64 {
+        let left = dollars - self.of(question, 0);
+        if left < 0.0 {
+            return 0;
+        }
+        // What nobody asks money for has no end.
+        let tokens = if self.answer > 0.0 { (left / self.answer) as u64 } else { u64::MAX };
+        // Rounding must not buy one more than is paid for.
+        if self.of(question, tokens) > dollars { tokens.saturating_sub(1) } else { tokens }
+    }
+
+    /// The same for OpenRouter, which counts in millions of tokens.
+    pub fn as_max_price(&self) -> Value {
+        // A last digit lost in the multiplication must not shut the provider out whose price it is.
+        let million = |price: f64| price * 1e6 * (1.0 + 4.0 * f64::EPSILON);
+        json!({"prompt": million(self.question), "completion": million(self.answer), "request": self.request})
+    }
+
+    fn or_dearer(self, other: Self) -> Self {
+        Self {
+            question: self.question.max(other.question),
+            answer: self.answer.max(other.answer),
+            request: self.request.max(other.request),
+        }
+    }
+
+    /// The dearest of all providers in the server's list; `None` where it does not say.
+    fn listed(body: &Value) -> Option<Self> {
+        let providers = body.get("data")?.get("endpoints")?.as_array().filter(|list| !list.is_empty())?;
+        providers
+            .iter()
+            .map(|provider| Self::of_provider(provider.get("pricing")?.as_object()?))
+            .try_fold(Self::default(), |dearest, price| Some(dearest.or_dearer(price?)))
+    }
+
+    fn of_provider(pricing: &Map<String, Value>) -> Option<Self> {
+        let mut dearest = Self::default();
+        // Long questions have prices of their own; of all of them the dearest is reckoned with.
+        let tiers = match pricing.get("overrides") {
+            Some(tiers) => tiers.as_array()?.iter().map(Value::as_object).collect::<Option<Vec<_>>>()?,
+            None => Vec::new(),
+        };
+        for name in ["prompt", "completion"] {
+            pricing.get(name)?;
+        }
+        for (name, value) in tiers.into_iter().chain([pricing]).flatten() {
+            let place = match name.as_str() {
+                "overrides" | "min_prompt_tokens" | "discount" => continue,
+                // Questions are text, and ask for no search.
+                name if name.contains("image") || name.contains("audio") || name == "web_search" => continue,
+                "completion" | "internal_reasoning" => &mut dearest.answer,
+                "request" => &mut dearest.request,
+                // What is not known may be asked for a question as well as for an answer.
+                name if name != "prompt" && !name.starts_with("input_cache") => {
+                    dearest.answer = dearest.answer.max(dollars(value)?);
+                    &mut dearest.question
+                }
+                _ => &mut dearest.question,
+            };
+            *place = place.max(dollars(value)?);
+        }
+        Some(dearest)
+    }
+}
+
+/// Fills in what each of the models can cost.
 ///
-/// An answer's whole cost, divided by its own tokens alone, is more than one of them costs, and no
-/// provider asks more for one of a question. Of several answers by one author the lowest such price
-/// is the nearest; among authors the dearest counts, for who is next is not known.
-#[derive(Debug, Default)]
-pub(super) struct Prices {
-    known: HashMap<Author, Price>,
-    /// Whether there is one to reckon with: each model had one before, or an answer has told one.
-    complete: bool,
+/// Fails where the server cannot be asked, and where it does not tell the price of one of them: then
+/// no limit of cost could be kept.
+pub(super) async fn find_out(
+    endpoints: &mut [Endpoint],
+    client: &Client<'_>,
+    policy: &Policy,
+) -> Result<(), Fault> {
+    for endpoint in endpoints {
+        let models = endpoint.models().map(|model| of_model(model, client, policy));
+        let prices = futures_util::future::try_join_all(models).await?;
+        endpoint.price = prices.into_iter().reduce(Price::or_dearer);
+    }
+    Ok(())
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Price {
-    most: f64,
-    /// It is from an earlier run: prices change.
-    remembered: bool,
+async fn of_model(model: &str, client: &Client<'_>, policy: &Policy) -> Result<Price, Fault> {
+    // A model that searches the web for each question asks more than the list says.
+    let searches = model.ends_with(":online");
+    let list = if searches { None } else { list(model, client, policy).await? };
+    list.as_ref().and_then(Price::listed).ok_or_else(|| {
+        let message = format!(
+            "the model server {} does not tell what the model '{}' costs, so that no limit of cost (--max-cost) can \
+             be kept. Check the model's name, or use --max-tokens-total instead.",
+            client.endpoint().host(),
+            client.endpoint().quote(model)
+        );
+        Fault::new(ModelErrorKind::Budget, Next::Stop, message)
+    })
 }
 
-impl Prices {
-    /// What the lock remembers of the models that may be asked.
-    pub fn remembered(endpoint: &Endpoint, lock: &Lock) -> Self {
-        let mut prices = Self::default();
-        for (_, entry) in lock.entries().filter(|(_, entry)| endpoint.models().any(|m| m == entry.model)) {
-            if let Some(most) = entry.cost.and_then(|cost| most(cost, entry.tokens_in, entry.tokens_out)) {
-                let price = Price { most, remembered: true };
-                let known = prices.known.entry((entry.model.clone(), entry.provider.clone()));
-                known.and_modify(|known| known.most = known.most.min(most)).or_insert(price);
-            }
+/// The server's list of the providers of a model; `None` where it has no such list.
+async fn list(model: &str, client: &Client<'_>, policy: &Policy) -> Result<Option<Value>, Fault> {
+    let path: Vec<&str> = ["models"].into_iter().chain(model.split('/')).chain(["endpoints"]).collect();
+    let mut attempt = 1;
+    loop {
+        let fault = match client.get(&path).await {
+            Ok(body) => return Ok(serde_json::from_slice(&body).ok()),
+            Err(fault) => fault,
+        };
+        if fault.kind == ModelErrorKind::ModelNotFound {
+            return Ok(None);
         }
-        let has_price = |model: &str| prices.known.keys().any(|(known, _)| known == model);
-        prices.complete = endpoint.models().all(has_price);
-        prices
-    }
-
-    /// Takes in what an answer has told.
-    pub fn take(&mut self, author: Author, cost: f64, tokens_in: Option<u64>, tokens_out: Option<u64>) {
-        // What is free tells nothing of the fall-back that is not; where all are free, nobody asks.
-        if author.0.ends_with(":free") {
-            return;
-        }
-        let Some(most) = most(cost, tokens_in, tokens_out) else { return };
-        let price = self.known.entry(author).or_insert(Price { most, remembered: true });
-        price.most = if price.remembered { most } else { price.most.min(most) };
-        price.remembered = false;
-        self.complete = true;
-    }
-
-    /// The price to reckon with; nothing before it can be known.
-    pub fn dearest(&self) -> Option<f64> {
-        self.complete.then(|| self.known.values().map(|price| price.most).fold(0.0, f64::max))
+        let wait = fault.wait(attempt, policy)?;
+        attempt += 1;
+        tokio::time::sleep(wait).await;
     }
 }
 
-fn most(cost: f64, tokens_in: Option<u64>, tokens_out: Option<u64>) -> Option<f64> {
-    let tokens = tokens_out.filter(|tokens| *tokens > 0).or(tokens_in).filter(|tokens| *tokens > 0)?;
-    (cost.is_finite() && cost >= 0.0).then(|| cost / as_float(tokens))
+/// A price of the list: a decimal number, as a text or not. One below zero is not fixed.
+fn dollars(value: &Value) -> Option<f64> {
+    let amount = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+    amount.filter(|amount: &f64| amount.is_finite() && *amount >= 0.0)
 }
 
-/// How many tokens some US dollars buy.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` stops at 0 and at u64::MAX")]
-pub(super) fn affordable(dollars: f64, price: f64) -> u64 {
-    (dollars / price) as u64
-}
-
-/// A count of tokens, to reckon with prices.
 #[allow(clippy::cast_precision_loss, reason = "no run uses so many tokens that a float could not count them")]
-pub(super) fn as_float(tokens: u64) -> f64 {
+fn as_float(tokens: u64) -> f64 {
     tokens as f64
 }
 
@@ -83,42 +165,65 @@ pub(super) fn as_float(tokens: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn author(provider: &str) -> Author {
-        ("model".into(), Some(provider.into()))
+    fn listed(pricing: &[Value]) -> Option<Price> {
+        let providers: Vec<Value> = pricing.iter().map(|pricing| json!({"pricing": pricing})).collect();
+        Price::listed(&json!({"data": {"endpoints": providers}}))
     }
 
     #[test]
-    fn goes_by_the_nearest_of_one_author_and_the_dearest_of_all() {
-        let mut prices = Prices::default();
-        prices.take(("model:free".into(), None), 0.0, Some(1), Some(1));
-        assert_eq!(prices.dearest(), None);
-        prices.take(author("a"), 0.5, Some(600), Some(100));
-        prices.take(author("a"), 1.0, Some(600), Some(1000));
-        assert_eq!(prices.dearest(), Some(0.001));
-        prices.take(author("b"), 2.0, Some(600), Some(1000));
-        assert_eq!(prices.dearest(), Some(0.002));
-        // What nobody wrote anything for is divided by the question.
-        prices.take(author("c"), 3.0, Some(600), Some(0));
-        assert_eq!(prices.dearest(), Some(0.005));
-        prices.take(author("d"), f64::NAN, Some(1), Some(1));
-        prices.take(author("e"), 1.0, None, None);
-        prices.take(("model:free".into(), None), 9.0, Some(1), Some(1));
-        assert_eq!(prices.dearest(), Some(0.005));
+    fn the_dearest_of_all_counts() {
+        let cheap = json!({"prompt": "0.000001", "completion": "0.000008", "request": "0", "discount": 0});
+        let dear = json!({
+            "prompt": 0.000_002, "completion": "0.000004", "request": "0.01", "image": "9", "audio": "9",
+            "web_search": "9", "input_cache_read": "0.000001", "input_cache_write": "0.000003",
+        });
+        let price = Price { question: 0.000_003, answer: 0.000_008, request: 0.01 };
+        assert_eq!(listed(&[cheap.clone(), dear]), Some(price));
+        let thinks = json!({"prompt": "0", "completion": "0", "internal_reasoning": "0.5"});
+        assert_eq!(listed(&[thinks]), Some(Price { answer: 0.5, ..Price::default() }));
+        let tiers = json!({
+            "prompt": "1", "completion": "2",
+            "overrides": [{"min_prompt_tokens": 200_000, "prompt": "3", "completion": "1"}],
+        });
+        assert_eq!(listed(&[cheap, tiers]), Some(Price { question: 3.0, answer: 2.0, request: 0.0 }));
+        let unknown = json!({"prompt": "1", "completion": "2", "moonlight": "5"});
+        assert_eq!(listed(&[unknown]), Some(Price { question: 5.0, answer: 5.0, request: 0.0 }));
     }
 
     #[test]
-    fn a_new_price_takes_the_place_of_a_remembered_one() {
-        let old = Price { most: 0.1, remembered: true };
-        let mut prices = Prices { known: [(author("a"), old)].into(), complete: true };
-        prices.take(author("a"), 2.0, Some(1), Some(10));
-        assert_eq!(prices.dearest(), Some(0.2));
+    fn what_is_not_told_is_not_guessed() {
+        let good = json!({"prompt": "1", "completion": "1"});
+        assert!(listed(std::slice::from_ref(&good)).is_some());
+        for bad in [
+            json!({}),
+            json!({"prompt": "1"}),
+            json!({"completion": "1"}),
+            json!({"prompt": "-1", "completion": "-1"}),
+            json!({"prompt": "NaN", "completion": "1"}),
+            json!({"prompt": "inf", "completion": "1"}),
+            json!({"prompt": "1", "completion": null}),
+            json!({"prompt": "1", "completion": "1", "moonlight": "some"}),
+            json!({"prompt": "1", "completion": "1", "overrides": {}}),
+            json!({"prompt": "1", "completion": "1", "overrides": ["x"]}),
+        ] {
+            assert_eq!(listed(&[good.clone(), bad.clone()]), None, "{bad}");
+        }
+        for body in [json!([]), json!({"data": []}), json!({"data": {"endpoints": []}}), json!("x")] {
+            assert_eq!(Price::listed(&body), None, "{body}");
+        }
     }
 
     #[test]
     fn buys_no_more_than_there_is() {
-        assert_eq!(affordable(1.0, 0.25), 4);
-        assert_eq!(affordable(-1.0, 0.25), 0);
-        assert_eq!(affordable(0.0, 0.0), 0);
-        assert_eq!(affordable(1.0, 0.0), u64::MAX);
+        let price = Price { question: 0.5, answer: 0.25, request: 1.0 };
+        assert_eq!(price.longest_answer(price.of(4, 8) + 0.1, 4), 8);
+        assert_eq!([price.longest_answer(3.0, 4), price.longest_answer(2.9, 4)], [0, 0]);
+        assert_eq!(price.longest_answer(f64::NEG_INFINITY, 0), 0);
+        assert_eq!(Price::default().longest_answer(0.0, 4), u64::MAX);
+        for tokens in 1..2000 {
+            let price = Price { question: 0.0, answer: 0.1, request: 0.0 };
+            let bought = price.longest_answer(price.of(0, tokens), 0);
+            assert!(price.of(0, bought) <= price.of(0, tokens) && bought + 1 >= tokens, "{tokens}");
+        }
     }
 }

@@ -99,6 +99,7 @@ pub(super) fn body(endpoint: &Endpoint, ask: &Ask, prompt: &Prompt, talk: &Talk)
     if !talk.without.stream_options {
         body.insert("stream_options".into(), json!({"include_usage": true}));
     }
+    let mut provider = Map::new();
     let is_json =
         ask.request.template == "file" && prompt::format_of(&ask.request).syntax == Some(Syntax::Json);
     if endpoint.local && is_json && ask.request.schema.is_none() && !talk.without.response_format {
@@ -114,8 +115,14 @@ pub(super) fn body(endpoint: &Endpoint, ask: &Ask, prompt: &Prompt, talk: &Talk)
         body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": format}));
         if endpoint.is_openrouter() {
             // Without this, a provider that does not know schemas may be chosen, and ignores it.
-            body.insert("provider".into(), json!({"require_parameters": true}));
+            provider.insert("require_parameters".into(), true.into());
         }
+    }
+    if let Some(price) = endpoint.price {
+        provider.insert("max_price".into(), price.as_max_price());
+    }
+    if !provider.is_empty() {
+        body.insert("provider".into(), provider.into());
     }
     body.into()
 }
@@ -139,7 +146,12 @@ fn has_length(endpoint: &Endpoint) -> bool {
 pub(super) fn need(endpoint: &Endpoint, ask: &Ask, body: &Value, talk: &Talk) -> Need {
     let longest = LENGTHS.iter().filter_map(|name| body.get(*name)?.as_u64()).min();
     let room = longest.unwrap_or((2 * answer_tokens(ask) + THINKING) << talk.room);
-    Need { question: question_tokens(endpoint, body), answer: room.min(answer_tokens(ask)), room }
+    Need {
+        question: question_tokens(endpoint, body),
+        answer: room.min(answer_tokens(ask)),
+        room,
+        price: endpoint.price,
+    }
 }
 
 /// Lets the answer have no more tokens than that.

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "cost": 0.00012}
+# In US dollars for each token, and what an answer of these tokens costs.
+PRICES = {"prompt": "0.000003", "completion": "0.000012"}
+USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "cost": 0.000117}
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class ModelServer:
         requests: What came in, in order, not counting other paths than the chat's.
         delay: Seconds that every answer takes, besides what its reply says.
         values: What to answer for fields of a JSON schema, by name.
+        prices: What the provider of each model asks for its tokens, as OpenRouter lists it; None lists nothing.
         at_once: The greatest number of requests that were open at the same time.
     """
 
@@ -106,6 +109,7 @@ class ModelServer:
         self.delay = delay
         self.requests: list[Request] = []
         self.values: dict[str, Any] = {"image": "nginx:1.27-alpine"}
+        self.prices: dict[str, str] | None = PRICES
         self.at_once = 0
         self._replies: deque[Reply] = deque()
         self._open = 0
@@ -125,6 +129,7 @@ class ModelServer:
         self._replies.clear()
         self.requests.clear()
         self.delay = self.at_once = 0
+        self.prices = PRICES
 
     def close(self) -> None:
         """Stops listening. Answers under way are not waited for."""
@@ -193,14 +198,20 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
     def do_GET(self) -> None:
-        self._send(200, json.dumps({"object": "list", "data": [{"id": "scripted"}]}).encode())
+        if self.path.startswith("/v1/models/") and self.owner.prices is not None:
+            providers = [{"name": "Scripted", "pricing": self.owner.prices}]
+            self._send(200, json.dumps({"data": {"endpoints": providers}}).encode())
+        elif self.path == "/v1/models":
+            self._send(200, json.dumps({"object": "list", "data": [{"id": "scripted"}]}).encode())
+        else:
+            self._no_such_path()
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.path, headers, body, time.monotonic())
         if not self.path.endswith("/chat/completions"):
-            self._send(404, json.dumps({"error": {"code": 404, "message": "no such path"}}).encode())
+            self._no_such_path()
             return
         reply = self.owner.enter(request)
         try:
@@ -208,6 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(request, reply)
         finally:
             self.owner.leave()
+
+    def _no_such_path(self) -> None:
+        self._send(404, json.dumps({"error": {"code": 404, "message": "no such path"}}).encode())
 
     def _reply(self, request: Request, reply: Reply) -> None:
         text = self.owner.answer(request) if reply.text is None else reply.text
