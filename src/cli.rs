@@ -91,9 +91,9 @@ pub enum Command {
     Show {
         /// The resource: its name, or Kind.name
         name: String,
-        /// A main.py, or the folder that holds it and its clockwork.lock
-        #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
-        path: String,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
     },
     /// Show what apply would change, on which host, and change nothing there
     Plan {
@@ -130,9 +130,9 @@ pub enum Command {
     State(StateCommand),
     /// Try the assertions of the resources, on their hosts, and change nothing there
     Check {
-        /// A main.py, or the folder that holds it
-        #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
-        path: String,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
         /// Which part of it.
         #[command(flatten)]
         part: Part,
@@ -141,9 +141,9 @@ pub enum Command {
     Watch(Watch),
     /// Draw which resource needs which
     Graph {
-        /// A main.py, or the folder that holds it
-        #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
-        path: String,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
         /// How to write it
         #[arg(long, value_enum, default_value_t)]
         format: GraphFormat,
@@ -166,9 +166,9 @@ pub enum Command {
 pub enum StateCommand {
     /// List what was deployed where
     List {
-        /// A main.py, or the folder that holds it
-        #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
-        path: String,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
     },
     /// Show all that is known of a resource
     Show {
@@ -186,9 +186,9 @@ pub enum StateCommand {
     Adopt {
         /// The resource: its name, or Kind.name
         name: String,
-        /// A main.py, or the folder that holds it
-        #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
-        path: String,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
     },
 }
 
@@ -197,12 +197,20 @@ pub enum StateCommand {
 pub struct KnownAs {
     /// The resource: its name, or Kind.name
     pub name: String,
-    /// A main.py, or the folder that holds it
-    #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
-    pub path: String,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
     /// On this host only
     #[arg(long)]
     pub host: Option<String>,
+}
+
+/// Where a project is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Place {
+    /// A main.py, or the folder that holds it
+    #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
+    pub path: String,
 }
 
 /// Which part of a project a command is about.
@@ -249,13 +257,14 @@ pub enum CompletionShell {
     Fish,
 }
 
-/// What the commands that run main.py have in common.
+/// What the commands that deploy have in common. It is one set for all of them, so that a line that was
+/// typed can be typed again with another verb.
 #[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that can be typed")]
 pub struct Run {
-    /// A main.py, or the folder that holds it
-    #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
-    pub path: String,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
     /// The model; `local` needs no key, `local:FILE` is a GGUF model of your own; `a,b` falls back to b
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
@@ -295,9 +304,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run of a path with nothing else said.
-    pub fn of(path: String) -> Self {
-        Self { path, ..Self::default() }
+    /// A run of a project with nothing else said.
+    pub fn of(place: Place) -> Self {
+        Self { place, ..Self::default() }
     }
 }
 

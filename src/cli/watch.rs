@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::Part;
+use super::{Part, Place};
 
 /// What to watch, how often, and what to do about it.
 #[derive(Debug, Clone, Args)]
 pub struct Watch {
-    /// A main.py, or the folder that holds it
-    #[arg(default_value = "main.py", value_hint = clap::ValueHint::AnyPath)]
-    pub path: String,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
     /// How long after the beginning of a round the next one begins
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = interval)]
     pub interval: f64,

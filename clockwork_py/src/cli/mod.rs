@@ -51,7 +51,7 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
             Ok(say(display, &format!("clockwork {VERSION}\n"), || json!({ "version": VERSION })))
         }
         Command::Completion { shell } => Ok(say(display, &completion(shell), || json!(completion(shell)))),
-        Command::Graph { path, format } => graph(py, display, &path, format),
+        Command::Graph { place, format } => graph(py, display, &place.path, format),
         Command::Init { folder } => Ok(edge(init(display, &folder))),
         Command::Model(ModelCommand::Pull) => pull(py, display),
         Command::Apply { run, part, change, prune, no_check } => {
@@ -63,7 +63,7 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
             let invocation = invocation(py, Verb::Generate, run, Extent::default());
             started.execute(py, invocation).map(|(code, _)| code)
         }
-        Command::Show { name, path } => Ok(edge(show(display, &name, Path::new(&path)))),
+        Command::Show { name, place } => Ok(edge(show(display, &name, Path::new(&place.path)))),
         Command::Plan { run, part, prune, out, detailed_exitcode } => {
             let extent = Extent { part, change: None, prune };
             plan(py, display, run, extent, out.as_deref(), detailed_exitcode)
@@ -73,10 +73,10 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
         }
         Command::State(command) => state::run(py, display, command),
         Command::Watch(watch) => watch::run(py, display, watch),
-        Command::Check { path, part } => {
+        Command::Check { place, part } => {
             let started = Started::new(py, display)?;
             let extent = Extent { part, ..Extent::default() };
-            started.execute(py, invocation(py, Verb::Check, Run::of(path), extent)).map(|(code, _)| code)
+            started.execute(py, invocation(py, Verb::Check, Run::of(place), extent)).map(|(code, _)| code)
         }
     }
 }
@@ -208,7 +208,7 @@ fn invocation(py: Python<'_>, verb: Verb, run: Run, extent: Extent) -> Invocatio
     let lock_timeout = extent.change.map_or(0.0, |change| change.lock_timeout);
     Invocation {
         verb,
-        source: PyString::new(py, &run.path).into_any(),
+        source: PyString::new(py, &run.place.path).into_any(),
         dry_run: run.dry_run,
         fail_fast: run.fail_fast,
         regenerate,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clockwork_core::cli::{Display, KnownAs, StateCommand, Verb};
+use clockwork_core::cli::{Display, KnownAs, Place, StateCommand, Verb};
 use clockwork_core::report;
 use clockwork_core::resource::Address;
 use clockwork_core::state::{self, Store};
@@ -15,10 +15,10 @@ use crate::{errors, load, resource};
 
 pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<u8> {
     let done = match command {
-        StateCommand::List { path } => list(py, display, &path),
+        StateCommand::List { place } => list(py, display, &place.path),
         StateCommand::Show { known } => show(py, display, &known),
         StateCommand::Forget { known } => forget(py, display, &known),
-        StateCommand::Adopt { name, path } => return adopt(py, display, name, path),
+        StateCommand::Adopt { name, place } => return adopt(py, display, name, place),
     };
     done.or_else(|error| failed(py, display, "state", &error))
 }
@@ -55,7 +55,7 @@ fn list(py: Python<'_>, display: Display, path: &str) -> PyResult<u8> {
 }
 
 fn show(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
-    let (_, _, state) = open(py, &known.path)?;
+    let (_, _, state) = open(py, &known.place.path)?;
     let entries = find(py, &state, known)?;
     Ok(say(display, &report::entries(&entries), || json!(entries)))
 }
@@ -66,7 +66,7 @@ fn find<'a>(py: Python<'_>, state: &'a state::State, known: &KnownAs) -> PyResul
 }
 
 fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
-    let (store, _, state) = open(py, &known.path)?;
+    let (store, _, state) = open(py, &known.place.path)?;
     let entries: Vec<(Address, String)> =
         find(py, &state, known)?.iter().map(|entry| (entry.address.clone(), entry.host.clone())).collect();
     let forgotten = py.detach(|| {
@@ -88,9 +88,9 @@ fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
 }
 
 /// Adopting is planning, and then writing down that it is there.
-fn adopt(py: Python<'_>, display: Display, name: String, path: String) -> PyResult<u8> {
+fn adopt(py: Python<'_>, display: Display, name: String, place: Place) -> PyResult<u8> {
     let started = Started::new(py, display)?;
-    let run = clockwork_core::cli::Run::of(path);
+    let run = clockwork_core::cli::Run::of(place);
     let mut extent = Extent::default();
     extent.part.targets.push(name.clone());
     let mut invocation = invocation(py, Verb::Plan, run, extent);

@@ -15,9 +15,9 @@ use crate::watching::{Watch, Wish};
 
 pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> {
     let started = Started::new(py, display)?;
-    let planned = invocation(py, Verb::Plan, Run::of(typed.path.clone()), Extent::default());
+    let planned = invocation(py, Verb::Plan, Run::of(typed.place.clone()), Extent::default());
     let observer = report::watch_observer(display, log_level(&planned)?);
-    let source = PyString::new(py, &typed.path).into_any();
+    let source = PyString::new(py, &typed.place.path).into_any();
     let wish = Wish {
         interval: typed.interval,
         heal: typed.heal,
