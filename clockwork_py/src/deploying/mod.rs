@@ -42,6 +42,22 @@ pub struct Deploying<'a> {
     pub store: &'a Store,
 }
 
+/// One of the scripts, gone through on all hosts.
+struct Pass<'a> {
+    /// The name of its file.
+    file: &'a str,
+    script: &'a Script,
+    /// Whether it takes away.
+    removes: bool,
+}
+
+impl<'a> Pass<'a> {
+    /// Takes away what is in the way of the others, or what main.py no longer has.
+    fn removals(script: &'a Script) -> Self {
+        Self { file: REMOVALS, script, removes: true }
+    }
+}
+
 impl Deploying<'_> {
     /// Brings everything up, or finds out what that would be.
     pub fn bring_up(&self, py: Python<'_>, report: &mut Report) -> PyResult<()> {
@@ -54,10 +70,11 @@ impl Deploying<'_> {
         let moved = if self.invocation.is_repair() { Vec::new() } else { self.moved() };
         let moved = blocks(py, &moved, &mut untold)?;
         let gone = if shows_gone { blocks(py, &self.gone_here(), &mut untold)? } else { Vec::new() };
+        let pass = Pass { file: "deploy.py", script, removes: false };
         let pruned = if moved.is_empty() && gone.is_empty() {
-            self.straight(py, report, script)?
+            self.at_once(py, report, &pass, &self.wanted())?
         } else {
-            self.after_removals(py, report, script, moved, gone)?
+            self.after_removals(py, report, &pass, moved, gone)?
         };
         self.say_what_is_gone(report, pruned, &untold);
         telling::say_what_stays(report, &untold);
@@ -73,22 +90,7 @@ impl Deploying<'_> {
         }
         let mut untold = Vec::new();
         let script = Script::assemble(Phase::Destroy, blocks(py, &all, &mut untold)?);
-        let decision = Decision::default();
-        let decide = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<bool> {
-            let mut planned = planned.clone();
-            plan::compare(&mut planned, &[], &self.known.state, &|_, _| false);
-            let goes = self.decide(py, report, &planned, &decision)?;
-            if goes {
-                self.announce(py, &planned, &[])?;
-            }
-            Ok(goes)
-        };
-        let mut outcome = self.run(py, "destroy.py", &script, true, Some(&decide))?;
-        plan::compare(&mut outcome, &[], &self.known.state, &|_, _| false);
-        if decision.is_made() && decision.goes() {
-            self.record(py, &outcome, &[])?;
-        }
-        self.conclude(report, outcome, &decision);
+        self.at_once(py, report, &Pass { file: "destroy.py", script: &script, removes: true }, &[])?;
         telling::say_what_stays(report, &untold);
         Ok(())
     }
@@ -148,58 +150,73 @@ impl Deploying<'_> {
         gone
     }
 
-    /// Where there is nothing to take away first, hosts are looked at once.
-    fn straight(&self, py: Python<'_>, report: &mut Report, script: &Script) -> PyResult<bool> {
-        let wanted = self.wanted();
+    /// Where there is nothing to take away first, hosts are looked at once: what is planned is decided
+    /// on while they wait. Returns whether what main.py no longer has was dealt with.
+    fn at_once(
+        &self,
+        py: Python<'_>,
+        report: &mut Report,
+        pass: &Pass<'_>,
+        wanted: &[Wanted],
+    ) -> PyResult<bool> {
         let decision = Decision::default();
         let decide = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<bool> {
-            let mut planned = planned.clone();
-            self.compare(&mut planned, &wanted, report);
-            let goes = self.decide(py, report, &planned, &decision)?;
-            if goes {
-                self.announce(py, &planned, &wanted)?;
-            }
-            Ok(goes)
+            self.settle(py, report, &mut planned.clone(), wanted, &decision)
         };
-        let mut outcome = self.run(py, "deploy.py", script, false, Some(&decide))?;
-        self.compare(&mut outcome, &wanted, report);
-        self.finish(py, report, outcome, &wanted, &decision)
+        let mut outcome = self.run(py, pass, Some(&decide))?;
+        self.compare(&mut outcome, wanted, report);
+        self.finish(py, report, outcome, wanted, &decision)
     }
 
-    /// Where something is in the way, it goes first, and then hosts are looked at anew.
+    /// Where something is in the way, it goes first, and then hosts are looked at anew. Returns
+    /// whether what main.py no longer has was dealt with.
     fn after_removals(
         &self,
         py: Python<'_>,
         report: &mut Report,
-        script: &Script,
+        deploy: &Pass<'_>,
         moved: Vec<Block>,
         gone: Vec<Block>,
     ) -> PyResult<bool> {
         let wanted = self.wanted();
-        let removals = Script::assemble(Phase::Destroy, gone.into_iter().chain(moved.clone()).collect());
-        self.write_removals(py, &removals)?;
-        let mut planned = plan::merge(
-            self.removed(self.look(py, REMOVALS, &removals, true)?),
-            self.look(py, "deploy.py", script, false)?,
-        );
-        self.compare(&mut planned, &wanted, report);
+        let all = Script::assemble(Phase::Destroy, gone.into_iter().chain(moved.clone()).collect());
+        self.write_removals(py, &all)?;
+        let look = |pass: &Pass<'_>| self.job(py, pass, deploy::Mode::Plan, None);
+        let mut planned = plan::merge(self.removed(look(&Pass::removals(&all))?), look(deploy)?);
         let decision = Decision::default();
-        if !self.decide(py, report, &planned, &decision)? {
+        if !self.settle(py, report, &mut planned, &wanted, &decision)? {
             return self.finish(py, report, planned, &wanted, &decision);
         }
-        let removals = if decision.prunes() { removals } else { Script::assemble(Phase::Destroy, moved) };
+        let script = if decision.prunes() { all } else { Script::assemble(Phase::Destroy, moved) };
+        let removed = if script.sections.is_empty() {
+            DeployOutcome::default()
+        } else {
+            self.removed(self.run(py, &Pass::removals(&script), None)?)
+        };
+        let mut outcome = plan::merge(removed, self.run(py, deploy, None)?);
+        self.compare(&mut outcome, &wanted, report);
+        self.finish(py, report, outcome, &wanted, &decision)
+    }
+
+    /// Holds what is planned against what is known, has it decided on, and writes down what is going
+    /// to be done, where it is.
+    fn settle(
+        &self,
+        py: Python<'_>,
+        report: &Report,
+        planned: &mut DeployOutcome,
+        wanted: &[Wanted],
+        decision: &Decision,
+    ) -> PyResult<bool> {
+        self.compare(planned, wanted, report);
+        if !self.decide(py, report, planned, decision)? {
+            return Ok(false);
+        }
         if !decision.prunes() {
             planned.resources.retain(|resource| !resource.gone);
         }
-        self.announce(py, &planned, &wanted)?;
-        let removed = if removals.sections.is_empty() {
-            DeployOutcome::default()
-        } else {
-            self.removed(self.run(py, REMOVALS, &removals, true, None)?)
-        };
-        let mut outcome = plan::merge(removed, self.run(py, "deploy.py", script, false, None)?);
-        self.compare(&mut outcome, &wanted, report);
-        self.finish(py, report, outcome, &wanted, &decision)
+        self.announce(py, planned, wanted)?;
+        Ok(true)
     }
 
     /// Marks what main.py no longer has.
@@ -229,7 +246,7 @@ impl Deploying<'_> {
         plan::compare(outcome, wanted, &self.known.state, &chosen);
     }
 
-    /// Ends a run that brings things up. Returns whether what main.py no longer has was dealt with.
+    /// Ends a run. Returns whether what main.py no longer has was dealt with.
     fn finish(
         &self,
         py: Python<'_>,
@@ -259,39 +276,31 @@ impl Deploying<'_> {
         }
     }
 
-    /// Only looks.
-    fn look(&self, py: Python<'_>, file: &str, script: &Script, removes: bool) -> PyResult<DeployOutcome> {
-        self.job(py, file, script, removes, deploy::Mode::Plan, None)
-    }
-
+    /// Does it, or where the whole run only looks, looks.
     fn run(
         &self,
         py: Python<'_>,
-        file: &str,
-        script: &Script,
-        removes: bool,
+        pass: &Pass<'_>,
         decide: Option<deploy::Decide<'_>>,
     ) -> PyResult<DeployOutcome> {
         let mode = if self.invocation.looks() { deploy::Mode::Plan } else { deploy::Mode::Execute };
-        self.job(py, file, script, removes, mode, decide)
+        self.job(py, pass, mode, decide)
     }
 
     fn job(
         &self,
         py: Python<'_>,
-        file: &str,
-        script: &Script,
-        removes: bool,
+        pass: &Pass<'_>,
         mode: deploy::Mode,
         decide: Option<deploy::Decide<'_>>,
     ) -> PyResult<DeployOutcome> {
         let job = deploy::Job {
             inventory: &self.deployment.inventory,
             folder: self.folder,
-            file,
-            script,
+            file: pass.file,
+            script: pass.script,
             mode,
-            removes,
+            removes: pass.removes,
             fail_fast: self.invocation.fail_fast,
             observer: Arc::clone(&self.invocation.observer),
             cancel: deploy::Cancel::default(),
