@@ -13,7 +13,7 @@ pub use watch::Watch;
 /// Infrastructure as Python: declare it, let a model fill in the rest, deploy it with pyinfra.
 #[derive(Debug, Parser)]
 #[command(name = "clockwork", bin_name = "clockwork", version, disable_help_subcommand = true)]
-#[command(after_help = "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.")]
+#[command(after_help = "Exit status: 0 done, 1 failed, 2 wrong usage or changes pending, 130 interrupted.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -29,7 +29,7 @@ pub struct Display {
     /// Whether to use colors
     #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
     pub color: Color,
-    /// Print one JSON document on standard output, and nothing else there
+    /// Print one JSON document on standard output (watch: a line for each round), and nothing else there
     #[arg(long, global = true)]
     pub json: bool,
     /// Show more: every operation, also where nothing changed

@@ -23,7 +23,7 @@ const LEFT_OVER: Duration = Duration::from_secs(60);
 
 /// Replaces a file as a whole. Where it is a link, what it points to is replaced, and not the link.
 pub fn replace(path: &Path, text: &str, keep: Keep) -> Result<()> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let path = followed(path);
     sweep(&path);
     let temporary = temporary(&path);
     let written = (|| {
@@ -39,8 +39,12 @@ pub fn replace(path: &Path, text: &str, keep: Keep) -> Result<()> {
             file.sync_all()?;
         }
         fs::rename(&temporary, &path)?;
-        // The new name is safe only when the folder that holds it is.
-        if keep == Keep::Derived { Ok(()) } else { File::open(folder(&path))?.sync_all() }
+        if keep != Keep::Derived {
+            // The new name is safe only when the folder that holds it is. It is there by now, and some
+            // file systems cannot do more.
+            let _ = File::open(folder(&path)).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
     })();
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -50,8 +54,36 @@ pub fn replace(path: &Path, text: &str, keep: Keep) -> Result<()> {
 
 /// Fails where a file could not be replaced.
 pub fn check(path: &Path) -> Result<()> {
-    let temporary = temporary(path);
+    let temporary = temporary(&followed(path));
     File::create(&temporary).and_then(|_| fs::remove_file(&temporary))
+}
+
+/// Where a path leads to in the end, also where there is nothing yet.
+fn followed(path: &Path) -> PathBuf {
+    if let Ok(path) = fs::canonicalize(path) {
+        return path;
+    }
+    match fs::read_link(path) {
+        Ok(target) => folder(path).join(target),
+        Err(_) => path.to_path_buf(),
+    }
+}
+
+/// Makes a folder for what Clockwork keeps, with the folders above it, and keeps what is in
+/// `.clockwork` out of version control: values of the environment stand there as they are.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    ignore(folder);
+    Ok(())
+}
+
+/// Where that fails, it is only untidy.
+fn ignore(folder: &Path) {
+    let own = folder.ancestors().find(|folder| folder.file_name() == Some(OsStr::new(".clockwork")));
+    let file = own.and_then(|own| File::create_new(own.join(".gitignore")).ok());
+    if let Some(mut file) = file {
+        let _ = file.write_all(b"*\n");
+    }
 }
 
 /// The folder that holds a file.
@@ -146,11 +178,12 @@ impl Guard {
 }
 
 fn open(path: &Path) -> Result<File> {
-    if let Some(folder) = path.parent()
-        && let Err(error) = fs::create_dir(folder)
-        && error.kind() != ErrorKind::AlreadyExists
-    {
-        return Err(error);
+    if let Some(folder) = path.parent() {
+        match fs::create_dir(folder) {
+            Ok(()) => ignore(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
     }
     File::options().create(true).truncate(false).write(true).open(path)
 }
@@ -187,6 +220,38 @@ mod tests {
         let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let left: std::collections::BTreeSet<_> = left.collect();
         assert_eq!(left, stay.into_iter().chain(["a"]).map(Into::into).collect());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, target) = (folder.path().join("link"), folder.path().join("there/target"));
+        std::os::unix::fs::symlink("there/target", &link).unwrap();
+        assert!(check(&link).is_err(), "where it leads to nothing can be written yet");
+        fs::create_dir(folder.path().join("there")).unwrap();
+        check(&link).unwrap();
+        for text in ["1", "2"] {
+            replace(&link, text, Keep::Shared).unwrap();
+            assert_eq!(fs::read_to_string(&target).unwrap(), text);
+            assert!(link.is_symlink());
+        }
+    }
+
+    #[test]
+    fn what_is_kept_stays_out_of_version_control() {
+        let project = tempfile::tempdir().unwrap();
+        let own = project.path().join(".clockwork");
+        make_folder(&own.join("pyinfra")).unwrap();
+        assert_eq!(fs::read_to_string(own.join(".gitignore")).unwrap(), "*\n");
+        fs::write(own.join(".gitignore"), "mine").unwrap();
+        make_folder(&own.join("failed")).unwrap();
+        assert_eq!(fs::read_to_string(own.join(".gitignore")).unwrap(), "mine");
+        make_folder(&project.path().join("elsewhere")).unwrap();
+        assert!(!project.path().join("elsewhere/.gitignore").exists());
+        Guard::wait(&project.path().join("two/.clockwork/lock")).unwrap_err();
+        Guard::wait(&project.path().join("elsewhere/.clockwork/lock")).unwrap();
+        assert!(project.path().join("elsewhere/.clockwork/.gitignore").exists());
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub enum Error {
         reason: String,
     },
     /// A file cannot be written.
-    #[error("{} cannot be written: {source}. Check that its folder exists and that you may write there.", path.display())]
+    #[error("{} cannot be written: {source}. Check that its folder exists, that you may write there, and that the disk is not full.", path.display())]
     Write {
         /// The file.
         path: PathBuf,

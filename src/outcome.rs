@@ -235,9 +235,9 @@ pub struct ArtifactOutcome {
     /// Where the user's edit of what was in the lock is kept, now that a new answer took its place.
     #[serde(default)]
     pub backup: Option<PathBuf>,
-    /// Tokens that went in and came out, where the server tells.
+    /// Tokens that went in, where the server tells.
     pub tokens_in: Option<u64>,
-    /// Tokens that came out.
+    /// Tokens that came out, where the server tells.
     pub tokens_out: Option<u64>,
     /// What it cost in US dollars, where the server tells.
     pub cost: Option<f64>,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pyinfra.operations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import clockwork
 from clockwork.exceptions import CompileError
 from clockwork.pyinfra_compiler import PyInfraCompiler
 from clockwork.resources import DockerServiceResource, FileResource, Resource
@@ -66,8 +70,8 @@ def test_any_environment_reads_back_the_same(value: str) -> None:
 def test_nothing_but_the_expected_calls_comes_of_any_text(text: str) -> None:
     path = f"/tmp/{text}x".replace("\0", "").replace("\\", "").replace("\n", "")
     code = FileResource(name="file", content=text, path=path).to_pyinfra_operations({})
-    assert set(calls(code)) == {"files.put"}
-    assert {type(node).__name__ for node in ast.parse(code).body} == {"Expr"}
+    assert set(calls(code)) == {"host.get_fact", "files.put"}
+    assert [type(node).__name__ for node in ast.parse(code).body] == ["If", "Expr"]
 
 
 @pytest.mark.parametrize(
@@ -152,9 +156,36 @@ def test_code_finds_its_modules_imported(tmp_path: Path) -> None:
     PyInfraCompiler(tmp_path).compile([Documented(name="d")])
     code = (tmp_path / "deploy.py").read_text()
     assert "\nfrom pyinfra.operations import apt, server, systemd\n" in code
-    assert "\nserver = SimpleNamespace(**vars(server), systemd=systemd)\n" in code
     assert "\nserver.systemd.service(\n" in code
     ast.parse(code)
+
+
+def test_every_module_is_also_found_under_server(tmp_path: Path) -> None:
+    modules = [module.name for module in pkgutil.iter_modules(pyinfra.operations.__path__)]
+    assert "systemd" in modules
+
+    class Documented(Resource):
+        def to_pyinfra_operations(self, artifacts: dict[str, Any]) -> str:
+            found = "".join(f"    server.{name}.x,\n" for name in modules if name not in ("util", "server"))
+            return f"found = lambda: [\n{found}]\nshell = server.shell\n"
+
+    PyInfraCompiler(tmp_path).compile([Documented(name="d")])
+    names: dict[str, Any] = {}
+    exec((tmp_path / "deploy.py").read_text(), names)
+    assert names["shell"] is pyinfra.operations.server.shell
+    for name in set(modules) - {"util", "server"}:
+        # An operation of server's own, such as server.crontab, stays what it is.
+        own = getattr(pyinfra.operations.server, name, None)
+        assert isinstance(getattr(names["server"], name), ModuleType) or callable(own), name
+
+
+@pytest.mark.parametrize(
+    "text", ["spring.cloud.config.server.git.uri=x", "the unit on server.systemd.service is fine"]
+)
+def test_what_a_text_says_does_no_harm(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    clockwork.apply([FileResource(name="a.txt", content=text, directory=str(tmp_path))])
+    assert (tmp_path / "a.txt").read_text() == text
 
 
 @pytest.mark.parametrize(

@@ -195,3 +195,28 @@ def test_plain_pyinfra_does_the_same(project: Project, tmp_path: Path) -> None:
     pyinfra("destroy.py")
     assert not (tmp_path / "out/key").exists()
     assert actions(project.json("destroy")) == {"key": "unchanged", "motd": "unchanged"}
+
+
+@pytest.mark.parametrize("there", ["link", "folder"])
+def test_what_is_no_file_is_not_written_through(there: str, project: Project) -> None:
+    folder = project.folder / "site"
+    folder.mkdir()
+    (folder / "elsewhere").write_text("old\n")
+    if there == "link":
+        (folder / "a.txt").symlink_to("elsewhere")
+    else:
+        (folder / "a.txt").mkdir()
+    project.write("""
+        from clockwork.resources import FileResource
+        a = FileResource(name="a.txt", content="new\\n", directory="site")
+        b = FileResource(name="b.txt", content="new\\n", directory="site")
+    """)
+    for command in ("plan", "apply"):
+        report = project.json(command, expect=1)
+        assert (
+            "site/a.txt is a folder, a symbolic link or the like, and no file" in report["error"]["message"]
+        )
+    assert (folder / "elsewhere").read_text() == "old\n"
+    assert (folder / "b.txt").read_text() == "new\n", "the rest goes on"
+    project.json("destroy", expect=1)
+    assert (folder / "a.txt").exists()

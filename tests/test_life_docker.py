@@ -67,13 +67,21 @@ def replace(life: Life) -> None:
     life.docker("run", "--detach", "--name", life.web, life.docker.images.two)
 
 
+def pause(life: Life) -> None:
+    life.docker("pause", life.web)
+
+
 def disconnect(life: Life) -> None:
     life.docker("network", "disconnect", life.network, life.web)
+
+
+def without_network(life: Life) -> None:
+    disconnect(life)
     life.docker("rm", "--force", life.web)
     life.docker("network", "rm", life.network)
 
 
-@pytest.mark.parametrize("act", [stop, remove, replace, disconnect])
+@pytest.mark.parametrize("act", [stop, remove, replace, pause, disconnect, without_network])
 def test_what_somebody_did_by_hand_is_drift_and_is_repaired(life: Life, act: Any) -> None:
     before = life.ids()
     act(life)

@@ -138,8 +138,8 @@ mod _core {
     #[pyfunction]
     #[pyo3(name = "_resolve")]
     #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
-    fn resolve(path: &str, folder: PathBuf) -> String {
-        clockwork_core::compile::kinds::resolve(path, &folder)
+    fn resolve(path: &str, folder: PathBuf) -> PyResult<String> {
+        clockwork_core::compile::kinds::resolve(path, &folder).map_err(PyValueError::new_err)
     }
 
     /// Compiles resources with their artifacts and writes the files.

@@ -60,19 +60,27 @@ const DOCKER_FACTS: &[&str] = &["DockerContainer", "DockerImage", "DockerNetwork
 /// The context objects of `pyinfra`.
 const CONTEXT: &[&str] = &["config", "host", "inventory", "state"];
 
-/// Where a word stands in code: with what comes before and after it.
+/// A word of code, and what stands around it.
+struct Word<'a> {
+    text: &'a str,
+    after_dot: bool,
+    before_dot: bool,
+}
+
+/// The words of a piece of code.
 ///
 /// The search is lexical, so a word in a string counts too. That costs an import that is not
 /// needed, never one that is missing.
-fn words(code: &str) -> impl Iterator<Item = (bool, &str, bool)> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    code.match_indices(is_word).filter_map(move |(start, _)| {
-        if code[..start].ends_with(is_word) {
-            return None;
-        }
-        let rest = &code[start..];
-        let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
-        Some((code[..start].ends_with('.'), word, rest[word.len()..].starts_with('.')))
+fn words(code: &str) -> impl Iterator<Item = Word<'_>> {
+    let mut end = 0;
+    code.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter_map(move |text| {
+        let start = end + code[end..].find(text).unwrap_or_default();
+        end = start + text.len();
+        (!text.is_empty()).then(|| Word {
+            text,
+            after_dot: code[..start].ends_with('.'),
+            before_dot: code[end..].starts_with('.'),
+        })
     })
 }
 
@@ -84,24 +92,28 @@ pub(super) fn prelude(phase: Phase, blocks: &[Block]) -> String {
     let mut context: Vec<&str> = Vec::new();
     let mut string_io = false;
     let mut command_fact = false;
+    let mut file_fact = false;
+    let known = |list: &[&'static str], word: &str| list.iter().copied().find(|known| *known == word);
 
     for Block { code, .. } in blocks {
-        let mut previous = "";
-        for (after_dot, word, before_dot) in words(code) {
-            let known = |list: &[&'static str]| list.iter().copied().find(|known| *known == word);
-            if let Some(module) = known(OPERATIONS).filter(|_| before_dot) {
-                if !after_dot {
-                    operations.push(module);
-                } else if previous == "server" {
-                    operations.push(module);
-                    under_server.push(module);
+        let mut is_after_server = false;
+        for Word { text, after_dot, before_dot } in words(code) {
+            if before_dot {
+                if let Ok(place) = OPERATIONS.binary_search(&text) {
+                    if !after_dot {
+                        operations.push(OPERATIONS[place]);
+                    } else if is_after_server {
+                        operations.extend([OPERATIONS[place], "server"]);
+                        under_server.push(OPERATIONS[place]);
+                    }
                 }
+                context.extend(known(CONTEXT, text).filter(|_| !after_dot));
             }
-            facts.extend(known(DOCKER_FACTS));
-            context.extend(known(CONTEXT).filter(|_| before_dot && !after_dot));
-            string_io |= word == "StringIO";
-            command_fact |= word == "Command";
-            previous = word;
+            facts.extend(known(DOCKER_FACTS, text));
+            string_io |= text == "StringIO";
+            command_fact |= text == "Command";
+            file_fact |= text == "File";
+            is_after_server = text == "server" && !after_dot && before_dot;
         }
     }
     for list in [&mut operations, &mut under_server, &mut facts, &mut context] {
@@ -130,6 +142,9 @@ pub(super) fn prelude(phase: Phase, blocks: &[Block]) -> String {
             let _ = writeln!(head, "from {module} import {}", names.join(", "));
         }
     }
+    if file_fact {
+        head.push_str("from pyinfra.facts.files import File\n");
+    }
     if command_fact {
         head.push_str("from pyinfra.facts.server import Command\n");
     }
@@ -137,10 +152,11 @@ pub(super) fn prelude(phase: Phase, blocks: &[Block]) -> String {
         let _ = writeln!(head, "from pyinfra.operations import {}", operations.join(", "));
     }
     if !under_server.is_empty() {
-        let modules: Vec<String> = under_server.iter().map(|module| format!("{module}={module}")).collect();
+        let modules: Vec<String> = under_server.iter().map(|name| format!("\"{name}\": {name}")).collect();
         let _ = writeln!(
             head,
-            "\n# The resources below also write server.{}.…\nserver = SimpleNamespace(**vars(server), {})",
+            "\n# The resources below also write server.{}.…; what pyinfra's server has of itself stays.\n\
+             server = SimpleNamespace(**{{{}, **vars(server)}})",
             under_server[0],
             modules.join(", ")
         );
@@ -171,6 +187,25 @@ mod tests {
     fn knows_the_spelling_through_server() {
         let head = head("server.systemd.service('nginx')");
         assert!(head.contains("from pyinfra.operations import server, systemd\n"), "{head}");
-        assert!(head.contains("server = SimpleNamespace(**vars(server), systemd=systemd)\n"), "{head}");
+        assert!(
+            head.contains("server = SimpleNamespace(**{\"systemd\": systemd, **vars(server)})\n"),
+            "{head}"
+        );
+    }
+
+    #[test]
+    fn a_word_in_a_text_does_no_harm() {
+        assert!(!head("'spring.cloud.config.server.git.uri='").contains("server"));
+        assert!(!head("'a server. git.example.com'").contains("SimpleNamespace"));
+        let harmless = head("'the unit on server.systemd.service'");
+        assert!(harmless.contains("import server, systemd\n"), "{harmless}");
+    }
+
+    #[test]
+    fn finds_modules_by_halves() {
+        assert!(OPERATIONS.is_sorted());
+        let found: Vec<_> = words("é.a_b ..c. d").map(|w| (w.text, w.after_dot, w.before_dot)).collect();
+        let wanted = [("é", false, true), ("a_b", true, false), ("c", true, true), ("d", false, false)];
+        assert_eq!(found, wanted);
     }
 }

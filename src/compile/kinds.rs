@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use minijinja::value::{Kwargs, Serde};
-use minijinja::{Environment, Error as TemplateError, State};
+use minijinja::{Environment, Error as TemplateError, ErrorKind, State};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -62,9 +62,12 @@ fn environment() -> Environment<'static> {
     environment.add_filter("fingerprint", |Serde(value): Serde<Value>| fingerprint(&value.to_string()));
     environment.add_filter("sha256", |text: String| hex_digest(text.as_bytes()));
     environment.add_filter("shell", |text: String| format!("'{}'", text.replace('\'', r"'\''")));
-    environment.add_filter("resolve", |state: &State, path: String| resolve(&path, &folder_of(state)));
-    environment.add_filter("resolve_volume", |state: &State, volume: String| {
-        resolve_volume(&volume, &folder_of(state))
+    let unusable = |reason: String| TemplateError::new(ErrorKind::InvalidOperation, reason);
+    environment.add_filter("resolve", move |state: &State, path: String| {
+        resolve(&path, &folder_of(state)).map_err(unusable)
+    });
+    environment.add_filter("resolve_volume", move |state: &State, volume: String| {
+        resolve_volume(&volume, &folder_of(state)).map_err(unusable)
     });
     environment
 }
@@ -88,30 +91,42 @@ fn fingerprint(specification: &str) -> String {
     digest
 }
 
-/// Makes a path absolute: `~` is the home folder, and what is relative is below `folder`.
-pub fn resolve(path: &str, folder: &Path) -> String {
-    let home = || std::env::var("HOME").ok().filter(|home| !home.is_empty());
-    if let (Some(rest), Some(home)) = (path.strip_prefix("~/"), home()) {
-        return format!("{}/{rest}", home.trim_end_matches('/'));
-    }
+/// Makes a path absolute: `~` is the home folder, and what is relative is below `folder`. The error
+/// says why the home folder is not known.
+pub fn resolve(path: &str, folder: &Path) -> Result<String, String> {
     if path.starts_with('/') {
-        return path.to_owned();
+        return Ok(path.to_owned());
+    }
+    if let Some(rest) = path.strip_prefix('~') {
+        if !(rest.is_empty() || rest.starts_with('/')) {
+            return Err(format!(
+                "the path '{path}' begins with another user's home folder, which only that host knows. Write the whole \
+                 path, or ./{path} for a file of that name"
+            ));
+        }
+        let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
+        let home = home.ok_or_else(|| {
+            format!(
+                "the path '{path}' begins with the home folder, and HOME is not set. Write the whole path"
+            )
+        })?;
+        return Ok(format!("{}{rest}", home.trim_end_matches('/')));
     }
     let mut relative = path;
     while let Some(rest) = relative.strip_prefix("./") {
         relative = rest.trim_start_matches('/');
     }
-    format!("{}/{relative}", folder.display().to_string().trim_end_matches('/'))
+    Ok(format!("{}/{relative}", folder.display().to_string().trim_end_matches('/')))
 }
 
 /// Makes the host's side of `source:target[:options]` absolute where it is a relative path; the
 /// name of a volume stays a name.
-fn resolve_volume(volume: &str, folder: &Path) -> String {
+fn resolve_volume(volume: &str, folder: &Path) -> Result<String, String> {
     match volume.split_once(':') {
         Some((source, rest)) if source.starts_with(['.', '~']) => {
-            format!("{}:{rest}", resolve(source, folder))
+            Ok(format!("{}:{rest}", resolve(source, folder)?))
         }
-        _ => volume.to_owned(),
+        _ => Ok(volume.to_owned()),
     }
 }
 
@@ -122,13 +137,29 @@ mod tests {
     #[test]
     fn resolves_paths_against_the_folder() {
         let folder = Path::new("/project");
-        assert_eq!(resolve("/etc/motd", folder), "/etc/motd");
-        assert_eq!(resolve("a/b", folder), "/project/a/b");
-        assert_eq!(resolve("././a", folder), "/project/a");
-        assert_eq!(resolve("-rf", folder), "/project/-rf");
-        assert_eq!(resolve_volume("./data:/data:ro", folder), "/project/data:/data:ro");
-        assert_eq!(resolve_volume(".:/data", folder), "/project/.:/data");
-        assert_eq!(resolve_volume("cache:/data", folder), "cache:/data");
+        for (path, wanted) in [("/etc/motd", "/etc/motd"), ("a/b", "/project/a/b"), ("././a", "/project/a")] {
+            assert_eq!(resolve(path, folder).unwrap(), wanted);
+        }
+        assert_eq!(resolve("-rf", folder).unwrap(), "/project/-rf");
+        for (volume, wanted) in [
+            ("./data:/data:ro", "/project/data:/data:ro"),
+            (".:/data", "/project/.:/data"),
+            ("cache:/data", "cache:/data"),
+        ] {
+            assert_eq!(resolve_volume(volume, folder).unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn knows_the_home_folder() {
+        let home = std::env::var("HOME").unwrap();
+        let home = home.trim_end_matches('/');
+        let folder = Path::new("/project");
+        assert_eq!(resolve("~", folder).unwrap(), home);
+        assert_eq!(resolve("~/a", folder).unwrap(), format!("{home}/a"));
+        assert_eq!(resolve_volume("~:/home", folder).unwrap(), format!("{home}:/home"));
+        assert!(resolve("~root/a", folder).unwrap_err().contains("another user's home folder"));
+        assert_eq!(resolve("./~root", folder).unwrap(), "/project/~root");
     }
 
     #[test]

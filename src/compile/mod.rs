@@ -110,14 +110,17 @@ impl Script {
             places.entry(block.address.clone()).or_default().push(place);
         }
         let mut sections = Vec::with_capacity(blocks.len());
+        let mut line = prelude.matches('\n').count() + 1;
         for Block { address, code, needs, hosts } in blocks {
             let needs = needs.iter().filter_map(|need| places.get(need)).flatten().copied().collect();
             let _ = write!(text, "\n\n# {address}\n");
-            let line = text.lines().count() + 1;
+            line += 3;
             let mut code = code.trim_matches('\n').to_owned();
             code.push('\n');
             text.push_str(&code);
+            let lines = code.matches('\n').count();
             sections.push(Section { address, line, code, needs, hosts });
+            line += lines;
         }
         Self { text, prelude, sections }
     }

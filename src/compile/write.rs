@@ -20,7 +20,7 @@ hosts = [\"@local\"]
 /// secrets, so the files are for the user's eyes only.
 pub fn write_files(folder: &Path, deployment: &Deployment) -> Result<()> {
     let failed = |source| Error::Write { path: folder.to_path_buf(), source };
-    fs::create_dir_all(folder).map_err(failed)?;
+    disk::make_folder(folder).map_err(failed)?;
     let files = [
         ("inventory.py", Some(&deployment.inventory)),
         ("deploy.py", deployment.deploy.as_ref().map(|script| &script.text)),

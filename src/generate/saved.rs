@@ -48,7 +48,7 @@ impl Saved {
 
     fn keep(&self, folder: &str, address: &Address, text: &str) -> Option<PathBuf> {
         let path = self.path(folder, address);
-        fs::create_dir_all(path.parent()?).ok()?;
+        disk::make_folder(path.parent()?).ok()?;
         // What a model wrote, or a user, may hold what not everybody on the machine should read.
         disk::replace(&path, text, Keep::Derived).ok()?;
         Some(path)

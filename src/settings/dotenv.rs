@@ -16,7 +16,8 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>> {
         Err(error) => return Err(bad(&format!("cannot be read: {error}"))),
     };
     let text = String::from_utf8(bytes).map_err(|_| bad("cannot be read: it is not UTF-8 text"))?;
-    let text = text.trim_start_matches('\u{feff}');
+    // At the very end of a file, a blank after a value would be taken for the beginning of another.
+    let text = format!("{}\n", text.trim_start_matches('\u{feff}'));
     let mut values = HashMap::new();
     for item in dotenvy::from_read_iter(text.as_bytes()) {
         match item {
@@ -26,8 +27,9 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>> {
             }
             Err(dotenvy::Error::LineParse(broken, _)) => {
                 // The line can hold a secret, so its number is told and not its text.
-                let start = broken.lines().next().unwrap_or_default();
-                let number = text.lines().position(|line| line.contains(start)).map_or(0, |index| index + 1);
+                let start = broken.lines().next().unwrap_or_default().trim_end();
+                let is_it = |line: &str| !line.trim_start().starts_with('#') && line.contains(start);
+                let number = text.lines().position(is_it).map_or(0, |index| index + 1);
                 return Err(bad(&format!(
                     "cannot be read: line {number} is not of the form NAME=value. Put quotes around a value \
                      with blanks in it."

@@ -196,7 +196,12 @@ impl Settings {
                     .to_owned(),
             ));
         }
-        let model = given(&overrides.model).or_else(|| get("OPENROUTER_MODEL"));
+        let name = "OPENROUTER_MODEL";
+        let typed =
+            given(&overrides.model).or_else(|| environment(name).filter(|model| !model.trim().is_empty()));
+        // A file of a model is named as seen from where the name stands.
+        let models = if typed.is_none() && beside.contains_key(name) { folder } else { working_folder };
+        let model = typed.or_else(|| get(name));
         let home = environment("HOME").filter(|home| !home.is_empty());
         let base_url = given(&overrides.base_url).or_else(|| get("OPENROUTER_BASE_URL"));
         let output_dir = overrides.output_dir.clone().filter(|path| !path.as_os_str().is_empty());
@@ -213,7 +218,7 @@ impl Settings {
         };
         Ok(Self {
             api_key: api_key.map(Secret),
-            model: Model::parse(model.as_deref().unwrap_or(DEFAULT_MODEL), working_folder, home.as_deref())?,
+            model: Model::parse(model.as_deref().map_or(DEFAULT_MODEL, str::trim), models, home.as_deref())?,
             base_url: check_base_url(base_url.as_deref().unwrap_or(DEFAULT_BASE_URL))?,
             concurrency: number::number(&get, overrides.concurrency, &number::CONCURRENCY)?
                 .unwrap_or(DEFAULT_CONCURRENCY),
@@ -232,9 +237,9 @@ impl Settings {
 
 /// Brings the address of a model server into the one form that the rest of the code expects.
 fn check_base_url(text: &str) -> Result<String> {
-    // Whatever is wrong with it, the address is not shown where it may hold a password.
-    let shown =
-        if text.contains('@') { "the base URL" } else { &format!("the base URL '{}'", text.escape_debug()) };
+    // Whatever is wrong with it, the address is not shown where it may hold a password or a key.
+    let is_plain = !text.contains(['@', '?', '#']);
+    let shown = if is_plain { &format!("the base URL '{}'", text.escape_debug()) } else { "the base URL" };
     let bad = |reason: &str| {
         Error::Settings(format!(
             "{shown} {reason}. It has to be like {DEFAULT_BASE_URL} or http://localhost:8080/v1."

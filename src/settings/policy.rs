@@ -38,7 +38,7 @@ impl Default for Policy {
 
 impl Policy {
     /// The wait after try number `attempt`, counted from 1: doubled each time, and drawn from its
-    /// upper half, so that requests that failed together do not come back together.
+    /// upper two thirds, so that requests that failed together do not come back together.
     pub fn delay(&self, attempt: u32) -> Duration {
         let doubled = self.base_delay.saturating_mul(1 << attempt.saturating_sub(1).min(16));
         // A fresh hasher's keys are random: enough for this, and no dependency.

@@ -65,6 +65,8 @@ fn a_broken_dotenv_line_is_told_by_number() {
     let text = message("A=1\n\nOPENROUTER_API_KEY=sk hidden\n", &[], &Overrides::default());
     assert!(text.contains(".env cannot be read: line 3 "), "{text}");
     assert!(!text.contains("hidden"), "{text}");
+    let text = message("# A=two words\nA=two words\n", &[], &Overrides::default());
+    assert!(text.contains("line 2 "), "{text}");
 }
 
 #[test]
@@ -81,6 +83,19 @@ fn local_models() {
 }
 
 #[test]
+fn a_local_model_is_looked_for_where_its_name_stands() {
+    let name = "OPENROUTER_MODEL=local:m.gguf";
+    let of = |dotenv, environment: &[_]| {
+        let (settings, folder) = load(dotenv, environment, &Overrides::default()).unwrap();
+        let Model::Local(Some(path)) = settings.model else { panic!("{:?}", settings.model) };
+        path.strip_prefix(folder.path()).unwrap().to_path_buf()
+    };
+    assert_eq!(of([name, ""], &[]), Path::new("m.gguf"));
+    assert_eq!(of(["", name], &[]), Path::new("cwd/m.gguf"));
+    assert_eq!(of([name, ""], &[("OPENROUTER_MODEL", "local:m.gguf")]), Path::new("cwd/m.gguf"));
+}
+
+#[test]
 fn base_urls() {
     assert_eq!(check_base_url("http://localhost:8080/v1/").unwrap(), "http://localhost:8080/v1");
     assert_eq!(check_base_url("https://h/v1/chat/completions").unwrap(), "https://h/v1");
@@ -88,8 +103,10 @@ fn base_urls() {
     for bad in ["localhost:8080", "ftp://h", "nonsense", "https://h?a=b", "http://", "file:///etc/passwd"] {
         assert!(matches!(check_base_url(bad), Err(Error::Settings(_))), "{bad}");
     }
-    let text = check_base_url("https://me:hunter2@h/v1").unwrap_err().to_string();
-    assert!(!text.contains("hunter2"), "{text}");
+    for secret in ["https://me:hunter2@h/v1", "https://h/v1?key=hunter2", "https://h/v1#hunter2"] {
+        let text = check_base_url(secret).unwrap_err().to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+    }
 }
 
 #[test]
@@ -108,6 +125,7 @@ fn turns_away_what_cannot_be_used() {
         ("OPENROUTER_API_KEY", "two words"),
     ] {
         let text = message("", &[(name, value)], &none);
+        assert!(text.contains(name) || text.contains("API key"), "{text}");
         assert!(name != "OPENROUTER_API_KEY" || !text.contains("two words"), "{text}");
     }
     message("", &[], &Overrides { concurrency: Some(0), ..none });

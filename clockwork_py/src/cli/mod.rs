@@ -18,6 +18,7 @@ use clockwork_core::cli::{Change, Cli, Command, Display, ModelCommand, Part, Run
 use clockwork_core::event::Silent;
 use clockwork_core::generate::{Lock, Regenerate, lock};
 use clockwork_core::graph::GraphFormat;
+use clockwork_core::outcome::Failure;
 use clockwork_core::settings::{LogLevel, Overrides, Secret, Settings};
 use clockwork_core::{VERSION, report, scaffold};
 use pyo3::prelude::*;
@@ -41,7 +42,7 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return Ok(u8::try_from(error.exit_code()).unwrap_or(CHANGES_PENDING));
+            return Ok(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE));
         }
     };
     let display = cli.display;
@@ -52,7 +53,7 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
         }
         Command::Completion { shell } => Ok(say(display, &completion(shell), || json!(completion(shell)))),
         Command::Graph { place, format } => graph(py, display, &place.path, format),
-        Command::Init { folder } => Ok(edge(init(display, &folder))),
+        Command::Init { folder } => Ok(edge(display, "init", init(display, &folder))),
         Command::Model(ModelCommand::Pull) => pull(py, display),
         Command::Apply { run, part, change, prune, no_check } => {
             apply(py, display, run, Extent { part, change: Some(change), prune }, !no_check)
@@ -63,7 +64,9 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
             let invocation = invocation(py, Verb::Generate, run, Extent::default());
             started.execute(py, invocation).map(|(code, _)| code)
         }
-        Command::Show { name, place } => Ok(edge(show(display, &name, Path::new(&place.path)))),
+        Command::Show { name, place } => {
+            Ok(edge(display, "show", show(display, &name, Path::new(&place.path))))
+        }
         Command::Plan { run, part, prune, out, detailed_exitcode } => {
             let extent = Extent { part, change: None, prune };
             plan(py, display, run, extent, out.as_deref(), detailed_exitcode)
@@ -90,9 +93,17 @@ fn say(display: Display, text: &str, document: impl FnOnce() -> serde_json::Valu
 }
 
 /// Shows an error of a command that does not run main.py.
-fn edge(result: Result<u8>) -> u8 {
+fn edge(display: Display, command: &str, result: Result<u8>) -> u8 {
     result.unwrap_or_else(|error| {
-        eprint!("{}", report::error(&format!("{error:#}")));
+        let message = format!("{error:#}");
+        if display.json {
+            say(
+                display,
+                "",
+                || json!({ "command": command, "error": Failure::new("ClockworkError", message.clone()) }),
+            );
+        }
+        eprint!("{}", report::error(&message));
         FAILED
     })
 }
@@ -258,7 +269,13 @@ fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> P
     let source = PyString::new(py, path).into_any();
     let graph = match load::load(&source).and_then(|project| load::graph(py, &project.all)) {
         Ok(graph) => graph,
-        Err(error) => return failed(py, Display { json: false, ..display }, "graph", &error),
+        Err(error) => {
+            if let Some(stdout) = stdout {
+                let document = json!({ "command": "graph", "error": failure_of(py, &error)? });
+                stdout.write(py, &format!("{document:#}\n"))?;
+            }
+            return failed(py, Display { json: false, ..display }, "graph", &error);
+        }
     };
     stdio::flush(py)?;
     let Some(stdout) = stdout else { return Ok(say(display, &graph.write(format), || json!(null))) };
@@ -269,6 +286,9 @@ fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> P
 
 /// Prints what the lock holds for a resource.
 fn show(display: Display, name: &str, path: &Path) -> Result<u8> {
+    if !path.exists() && path != Path::new("main.py") {
+        anyhow::bail!("there is no {}: name a main.py, or the folder that holds it", path.display());
+    }
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let lock = Lock::load(&folder.join(lock::FILE_NAME))?;
     let (address, entry) = lock.find(name)?;
