@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 import threading
 from pathlib import Path
@@ -97,6 +98,19 @@ def test_an_overridden_inventory_is_deployed_to(sshd: Sshd, tmp_path: Path) -> N
     assert not (tmp_path / "there").exists()
 
 
+@pytest.mark.parametrize("inventory", ["", "web = []", "web = 'web1'", "hosts = []\n"])
+def test_an_inventory_without_hosts_is_no_success(inventory: str, tmp_path: Path) -> None:
+    class Nowhere(PyInfraCompiler):
+        def _generate_inventory(self) -> str:
+            return inventory
+
+    core = ClockworkCore(compiler=Nowhere(tmp_path / "out"))
+    for run in (core.plan, core.apply, core.destroy):
+        with pytest.raises(CompileError, match="the inventory names no host"):
+            run([FileResource(name="a", content="x", path=str(tmp_path / "there"))])
+    assert not (tmp_path / "there").exists()
+
+
 def test_a_host_that_is_away_is_told_beside_one_that_is_not(sshd: Sshd, tmp_path: Path) -> None:
     class HalfAway(PyInfraCompiler):
         def _generate_inventory(self) -> str:
@@ -138,6 +152,7 @@ def test_errors_pickle_with_their_results() -> None:
         twin = pickle.loads(pickle.dumps(error))
         assert (type(twin), str(twin), twin.result) == (type(error), "no", error.result)
     assert Result.from_dict(result.to_dict()) == result
+    assert json.loads(json.dumps(result.to_dict())) == result.to_dict(), "plain lists and dictionaries"
 
 
 @pytest.mark.parametrize("name", exceptions.__all__)

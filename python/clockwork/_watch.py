@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,8 @@ class Round:
 
     def to_dict(self) -> dict[str, Any]:
         """The round as plain lists and dictionaries, the same as a line of `clockwork watch --json`."""
-        return asdict(self)
+        plain: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return plain
 
     def _repr_html_(self) -> str:
         """The round as a table, for a notebook."""

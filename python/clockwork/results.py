@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
@@ -271,7 +271,8 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain lists and dictionaries, the same as `--json` prints."""
-        return asdict(self)
+        plain: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return plain
 
     def _repr_html_(self) -> str:
         """The result as a table, for a notebook."""

@@ -12,6 +12,7 @@ use super::lane::{Lane, Notes};
 use super::prepare::Preparation;
 use super::threads::{Task, fan_out};
 use super::{Cancel, Job, Mode, explain, report};
+use crate::errors;
 
 /// A host of the inventory, and its lane.
 pub struct HostLane {
@@ -134,6 +135,11 @@ impl Session {
                 host: host.unbind(),
                 lane: lane.unbind(),
             });
+        }
+        if hosts.is_empty() {
+            let message = "the inventory names no host, so there is nowhere to deploy to. It has to hold a list of \
+                           names, such as hosts = [\"web1.example.org\"]";
+            return Err(errors::exception(py, "CompileError", message));
         }
         let shared = Arc::new(Shared {
             module: module.into_any().unbind(),
