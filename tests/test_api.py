@@ -106,7 +106,7 @@ def test_an_inventory_without_hosts_is_no_success(inventory: str, tmp_path: Path
 
     core = ClockworkCore(compiler=Nowhere(tmp_path / "out"))
     for run in (core.plan, core.apply, core.destroy):
-        with pytest.raises(CompileError, match="the inventory names no host"):
+        with pytest.raises(exceptions.CompileError, match="the inventory names no host"):
             run([FileResource(name="a", content="x", path=str(tmp_path / "there"))])
     assert not (tmp_path / "there").exists()
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 import clockwork
+from support.project import clean_environment
 from support.require import require_local_model
 
 if TYPE_CHECKING:
@@ -233,3 +234,51 @@ def test_json_reports_read_back_as_results(project: Project) -> None:
     assert document["error"] is None
     result = clockwork.Result.from_dict(document)
     assert json.loads(json.dumps(result.to_dict())) == document
+
+
+def test_what_main_prints_does_not_stand_in_a_drawing(project: Project) -> None:
+    project.write("""
+        print("hello")
+        from clockwork.resources import FileResource
+        a = FileResource(name="a", content="x")
+    """)
+    for format in ("mermaid", "dot", "svg"):
+        done = project.run("graph", "--format", format)
+        assert "hello" not in done.stdout
+        assert "hello" in done.stderr
+    assert "hello" not in project.run("generate", "--show-prompts").stdout
+
+
+@pytest.mark.parametrize("command", ["version", "graph", "plan --json", "show a"])
+def test_output_that_cannot_be_written_is_a_failure(command: str, project: Project) -> None:
+    project.write("""
+        from clockwork.resources import FileResource
+        a = FileResource(name="a", content="x")
+    """)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "clockwork", *command.split()],
+            cwd=project.folder,
+            env=clean_environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["graph none", "show a none", "init main.py/x"])
+def test_a_failure_is_a_document_too(command: str, project: Project) -> None:
+    project.write("")
+    done = project.run(*command.split(), "--json")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert document["command"] == command.split()[0]
+    assert document["error"]["message"] in done.stderr
+
+
+def test_init_elsewhere_says_where_to_go_on(project: Project) -> None:
+    assert "`cd site`" in project.run("init", "site").stdout
+    assert "`cd" not in project.run("init").stdout

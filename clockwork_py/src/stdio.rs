@@ -1,8 +1,24 @@
 //! The process's standard streams and signals, for the command line alone: a library leaves them
 //! to its program.
 
+use std::io::{ErrorKind, Write as _};
+
+use clockwork_core::report;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+/// Writes a text to standard output, and says whether it went well. A reader that has gone away is no
+/// error; a disk that is full is one.
+pub fn print(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprint!("{}", report::error(&format!("standard output cannot be written: {error}")));
+            false
+        }
+        _ => true,
+    }
+}
 
 /// Standard output, kept for one document.
 pub struct Stdout(i32);

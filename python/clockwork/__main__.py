@@ -13,7 +13,12 @@ def main() -> int:
     Returns:
         The exit status: 0 done, 1 failed, 2 wrong usage or changes pending, 130 interrupted.
     """
-    status = _core.main(["clockwork", *sys.argv[1:]])
+    try:
+        status = _core.main(["clockwork", *sys.argv[1:]])
+    except OSError as error:
+        # What goes wrong in a run stands in its report; what is left is standard output.
+        print(f"error: standard output cannot be written: {error}", file=sys.stderr)
+        status = 1
     local_model = sys.modules.get("clockwork.local_model")
     if local_model is not None:
         local_model.leave(status)

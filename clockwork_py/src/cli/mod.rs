@@ -84,18 +84,18 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
     }
 }
 
-/// Prints a text, or with `--json` a document. A reader that has gone away is no error.
+/// Prints a text, or with `--json` a document.
 fn say(display: Display, text: &str, document: impl FnOnce() -> serde_json::Value) -> u8 {
-    let mut out = std::io::stdout().lock();
-    let _ = if display.json { writeln!(out, "{:#}", document()) } else { out.write_all(text.as_bytes()) };
-    let _ = out.flush();
-    DONE
+    let text = if display.json { &format!("{:#}\n", document()) } else { text };
+    if stdio::print(text) { DONE } else { FAILED }
 }
 
 /// Shows an error of a command that does not run main.py.
 fn edge(display: Display, command: &str, result: Result<u8>) -> u8 {
     result.unwrap_or_else(|error| {
-        let message = format!("{error:#}");
+        // Our own errors tell their cause themselves.
+        let top = error.chain().take_while(|cause| !cause.is::<std::io::Error>());
+        let message = top.map(ToString::to_string).collect::<Vec<_>>().join(": ");
         if display.json {
             say(
                 display,
@@ -117,6 +117,9 @@ fn init(display: Display, folder: &Path) -> Result<u8> {
     }
     for path in &left {
         let _ = writeln!(text, "left {} as it is", path.display());
+    }
+    if folder != Path::new(".") {
+        let _ = writeln!(text, "Next: `cd {}`, where the following is typed.", folder.display());
     }
     text.push_str(
         "Next: `clockwork plan --model local` shows what would be done, `clockwork apply` does it.\n",
@@ -251,37 +254,38 @@ fn log_level(invocation: &Invocation<'_>) -> PyResult<LogLevel> {
 /// Prints what would be sent to the model.
 fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
     let run = Run { dry_run: true, ..run };
+    let invocation = invocation(py, Verb::Generate, run, Extent::default());
     if display.json {
-        let started = Started::new(py, display)?;
-        return started
-            .execute(py, invocation(py, Verb::Generate, run, Extent::default()))
-            .map(|(code, _)| code);
+        return Started::new(py, display)?.execute(py, invocation).map(|(code, _)| code);
     }
-    match pipeline::run(py, &invocation(py, Verb::Generate, run, Extent::default())) {
-        Ok(report) => Ok(say(display, &report::prompts(&report), || json!(null))),
+    let stdout = stdio::reserve_stdout(py)?;
+    match pipeline::run(py, &invocation) {
+        Ok(report) => stdout.write(py, &report::prompts(&report)).map(|()| DONE),
         Err(error) => failed(py, display, "generate", &error),
     }
 }
 
-/// Prints which resource needs which.
+/// Prints which resource needs which, and nothing that main.py prints.
 fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> PyResult<u8> {
-    let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
+    let stdout = stdio::reserve_stdout(py)?;
     let source = PyString::new(py, path).into_any();
     let graph = match load::load(&source).and_then(|project| load::graph(py, &project.all)) {
         Ok(graph) => graph,
         Err(error) => {
-            if let Some(stdout) = stdout {
+            if display.json {
                 let document = json!({ "command": "graph", "error": failure_of(py, &error)? });
                 stdout.write(py, &format!("{document:#}\n"))?;
             }
             return failed(py, Display { json: false, ..display }, "graph", &error);
         }
     };
-    stdio::flush(py)?;
-    let Some(stdout) = stdout else { return Ok(say(display, &graph.write(format), || json!(null))) };
-    let document = json!({ "resources": graph.nodes, "needs": graph.needs, "groups": graph.groups });
-    stdout.write(py, &format!("{document:#}\n"))?;
-    Ok(DONE)
+    let text = if display.json {
+        let document = json!({ "resources": graph.nodes, "needs": graph.needs, "groups": graph.groups });
+        format!("{document:#}\n")
+    } else {
+        graph.write(format)
+    };
+    stdout.write(py, &text).map(|()| DONE)
 }
 
 /// Prints what the lock holds for a resource.

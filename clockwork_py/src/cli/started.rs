@@ -1,6 +1,5 @@
 //! A command that runs the pipeline: how it begins, and how it is shown.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use clockwork_core::cli::Display;
@@ -64,7 +63,9 @@ impl Started {
             stdout.write(py, &document(&report))?;
         } else if report.failure.as_ref().is_none_or(|failure| failure.class != "DeclinedError") {
             let summary = report::summary(&report, verb, display.verbose > 0);
-            let _ = std::io::stdout().write_all(summary.as_bytes());
+            if !stdio::print(&summary) {
+                return Ok((FAILED, Some(report)));
+            }
         }
         if let Some(failure) = &report.failure {
             // The tables have told already what failed on which host; the model's errors stand nowhere else.

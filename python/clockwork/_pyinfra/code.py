@@ -64,6 +64,9 @@ def describe(error: BaseException, file: str) -> str:
         if frame.filename == file or not frame.filename.startswith(FOREIGN)
     ]
     text = "".join(traceback.format_exception_only(type(error), error)).strip()
+    # The class says nothing that its words do not say better.
+    if str(error) and (type(error) is RuntimeError or type(error).__module__.startswith("pyinfra.")):
+        text = str(error)
     if not frames:
         return text
     places = [f"{Path(frame.filename).name}, line {frame.lineno}" for frame in frames]
