@@ -72,6 +72,7 @@ impl Live {
         line.bar.set_position(bytes);
         if bytes >= total {
             line.bar.finish_and_clear();
+            lines.remove(what);
         }
     }
 }
