@@ -23,6 +23,7 @@ mod retry;
 mod saved;
 mod schema;
 mod stream;
+mod trim;
 mod turn;
 
 use std::sync::atomic::AtomicUsize;
@@ -49,7 +50,7 @@ use saved::Saved;
 
 /// A resource's own check of what the model wrote for it: what to pin, or what is wrong with it.
 ///
-/// Called for several resources at once.
+/// Called for one resource after the other: all questions are asked by one task.
 pub type Check<'a> = dyn Fn(&Address, &Artifact) -> std::result::Result<Artifact, String> + Sync + 'a;
 
 /// Asks for all that is missing, as many at once as the settings say, and pins each artifact as
@@ -102,6 +103,8 @@ pub async fn generate(
     };
     let Prepared { pinned, missing, order, .. } = prepared;
     let mut generation = Generation::of_pinned(pinned);
+    // Room is made for so many, whether or not there are as many.
+    let at_once = settings.concurrency.clamp(1, missing.len().max(1));
     // What is ready at the same moment is written to the lock in one go.
     let mut answers = futures_util::stream::iter(missing)
         .map(|question| async move {
@@ -115,8 +118,8 @@ pub async fn generate(
             };
             (outcome, answered)
         })
-        .buffer_unordered(settings.concurrency.max(1))
-        .ready_chunks(settings.concurrency.max(1));
+        .buffer_unordered(at_once)
+        .ready_chunks(at_once);
     loop {
         let (ready, cancelled) = tokio::select! {
             biased;

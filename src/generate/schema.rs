@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 /// How deep a schema may refer to its own definitions, so that a recursive one ends.
-const DEPTH: usize = 32;
+pub(super) const DEPTH: usize = 32;
 
 /// The schema in the form that strict servers want: nothing beside the properties, and all of them
 /// required; what was optional may be null.
@@ -44,21 +44,19 @@ pub fn strict(schema: &Value) -> Value {
     }
 }
 
-/// Leaves out what is null and need not be there: to a strict server's model, that is how to leave
-/// something out.
-pub fn without_needless_nulls(value: Value, schema: &Value) -> Value {
-    let Value::Object(mut object) = value else { return value };
-    let required = schema.as_object().map(required).unwrap_or_default();
-    object.retain(|name, value| !value.is_null() || required.contains(&name.as_str()));
-    Value::Object(object)
-}
-
 /// Checks a value; the error says which part of it is wrong, and how.
 pub fn check(value: &Value, schema: &Value) -> Result<(), String> {
     check_part(value, schema, schema, "", DEPTH)
 }
 
-fn check_part(value: &Value, schema: &Value, root: &Value, path: &str, depth: usize) -> Result<(), String> {
+/// Checks a part of a value, of which `path` tells the place, by the schema for it.
+pub(super) fn check_part(
+    value: &Value,
+    schema: &Value,
+    root: &Value,
+    path: &str,
+    depth: usize,
+) -> Result<(), String> {
     let here = if path.is_empty() { "it" } else { path };
     let Some(schema) = schema.as_object() else {
         return if schema == &Value::Bool(false) { Err(format!("{here} is not wanted")) } else { Ok(()) };
@@ -66,9 +64,7 @@ fn check_part(value: &Value, schema: &Value, root: &Value, path: &str, depth: us
     if depth == 0 {
         return Err(format!("{here} is nested too deep"));
     }
-    if let Some(reference) = schema.get("$ref").and_then(Value::as_str)
-        && let Some(target) = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer))
-    {
+    if let Some(target) = target(schema, root) {
         check_part(value, target, root, path, depth - 1)?;
     }
     for key in ["anyOf", "oneOf"] {
@@ -175,7 +171,13 @@ fn within(number: f64, least: Option<f64>, most: Option<f64>, what: &str) -> Res
     }
 }
 
-fn required(schema: &Map<String, Value>) -> Vec<&str> {
+/// What a schema refers to.
+pub(super) fn target<'s>(schema: &Map<String, Value>, root: &'s Value) -> Option<&'s Value> {
+    root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
+}
+
+/// The members that a schema requires.
+pub(super) fn required(schema: &Map<String, Value>) -> Vec<&str> {
     schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
@@ -230,7 +232,5 @@ mod tests {
         assert_eq!(strict["properties"]["title"], json!({"anyOf": [{"enum": ["a", "b"]}, {"type": "null"}]}));
         assert!(strict["properties"]["ports"].get("default").is_none());
         assert!(strict.get("title").is_none());
-        let value = without_needless_nulls(json!({"image": "x", "ports": null, "title": null}), &schema());
-        assert_eq!(value, json!({"image": "x"}));
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct Number<T> {
 pub(super) const CONCURRENCY: Number<usize> = Number {
     argument: "the concurrency",
     variable: "CLOCKWORK_CONCURRENCY",
-    wanted: "requests at once, 1 or more",
-    fits: |number| *number > 0,
+    wanted: "requests at once, 1 to 1000",
+    fits: |number| (1..=1000).contains(number),
 };
 pub(super) const MAX_REPAIRS: Number<u32> = Number {
     argument: "the number of repairs",

@@ -115,6 +115,7 @@ fn turns_away_what_cannot_be_used() {
     for (name, value) in [
         ("CLOCKWORK_CONCURRENCY", "0"),
         ("CLOCKWORK_CONCURRENCY", "many"),
+        ("CLOCKWORK_CONCURRENCY", "1001"),
         ("CLOCKWORK_TIMEOUT", "-1"),
         ("CLOCKWORK_TIMEOUT", "NaN"),
         ("CLOCKWORK_MAX_REPAIRS", "-1"),
@@ -128,7 +129,9 @@ fn turns_away_what_cannot_be_used() {
         assert!(text.contains(name) || text.contains("API key"), "{text}");
         assert!(name != "OPENROUTER_API_KEY" || !text.contains("two words"), "{text}");
     }
-    message("", &[], &Overrides { concurrency: Some(0), ..none });
+    for concurrency in [0, usize::MAX] {
+        message("", &[], &Overrides { concurrency: Some(concurrency), ..Overrides::default() });
+    }
 }
 
 #[test]

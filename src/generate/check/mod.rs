@@ -1,8 +1,8 @@
 //! What came back, made into an artifact, or turned away with the exact complaint.
 //!
 //! In this order: what stands around the answer is taken off, then the text is checked by its
-//! format and length, or the object by its schema and the image that it names. The resource's own
-//! check comes after all that.
+//! format and length, or the object, once it holds no more than was asked for, by its schema and the
+//! image that it names. The resource's own check comes after all that.
 
 mod dockerfile;
 mod document;
@@ -14,8 +14,7 @@ mod yaml;
 use serde_json::{Map, Value};
 
 use super::format::{Format, Syntax};
-use super::schema;
-use super::{images, prompt};
+use super::{images, prompt, schema, trim};
 use crate::resource::{Artifact, Request};
 
 /// What is let pass.
@@ -77,7 +76,7 @@ fn syntax(text: &str, format: &Format) -> Result<(), String> {
 
 fn object(answer: &str, schema: &Value) -> Result<Map<String, Value>, String> {
     let value = find_object(answer).ok_or("it holds no JSON object")?;
-    let mut value = schema::without_needless_nulls(value, schema);
+    let mut value = trim::wanted(value, schema);
     schema::check(&value, schema)?;
     // The lock keeps keys in this order, so the first run must see it as well.
     value.sort_all_objects();

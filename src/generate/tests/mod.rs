@@ -83,6 +83,16 @@ async fn asks_for_many_at_once() {
 }
 
 #[tokio::test]
+async fn room_is_made_for_no_more_than_there_is_to_ask() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(answer("hello")).mount(&server).await;
+    let mut project = Project::new(&server.uri());
+    project.settings.concurrency = usize::MAX;
+    project.one(file("a.md")).await.unwrap();
+    assert_eq!(project.lock().entries().count(), 1);
+}
+
+#[tokio::test]
 async fn a_structured_answer_follows_its_schema() {
     let server = MockServer::start().await;
     Mock::given(method("POST")).respond_with(answer(r#"{"image": "nginx:1.27"}"#)).mount(&server).await;

@@ -111,6 +111,16 @@ async fn the_resources_own_check_comes_last() {
 }
 
 #[tokio::test]
+async fn what_was_never_left_to_the_model_is_not_taken_from_it() {
+    let more = r#"{"image": "nginx:1.27", "volumes": ["/:/host"], "networks": ["x"], "present": false}"#;
+    let server = server(vec![answer(more)]).await;
+    let project = Project::new(&server.uri());
+    let wanted = Artifact::Object(json!({"image": "nginx:1.27"}).as_object().unwrap().clone());
+    assert_eq!(project.one(service("web")).await.unwrap(), wanted);
+    assert_eq!(project.lock().get(&service("web").address).unwrap().content, wanted);
+}
+
+#[tokio::test]
 async fn unverified_images_can_be_allowed_and_are_marked() {
     let server = server(vec![answer("{\"image\": \"me/app:1\"}")]).await;
     let mut project = Project::new(&server.uri());
