@@ -70,10 +70,10 @@ fn quote(text: &str) -> String {
     literal
 }
 
-/// Whether a reader of the file would not see the character, or see it somewhere else.
+/// Whether a reader of a text would not see the character, or see it somewhere else.
 ///
-/// Characters that turn the direction of writing make code look like what it is not (CVE-2021-42574).
-fn is_hidden(c: char) -> bool {
+/// One list for the compiled code, the lock and the terminal. Characters that turn the direction of writing make code look like what it is not (CVE-2021-42574).
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

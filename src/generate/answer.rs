@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::budget::Spent;
+use super::budget::{MOST_TOKENS, Spent};
 use super::endpoint::Endpoint;
 use super::fault::{Fault, Next};
 use crate::error::ModelErrorKind;
@@ -44,7 +44,7 @@ impl Answer {
         self.model = text_of("model").or(self.model.take());
         self.provider = text_of("provider").or(self.provider.take());
         if let Some(usage) = event.get("usage") {
-            let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+            let count = |name: &str| usage.get(name)?.as_u64().filter(|count| *count <= MOST_TOKENS);
             self.tokens_in = count("prompt_tokens").or(self.tokens_in);
             self.tokens_out = count("completion_tokens").or(self.tokens_out);
             self.cost = cost(usage).or(self.cost);
@@ -162,12 +162,13 @@ impl Answer {
 }
 
 /// What an answer cost in all, in US dollars: one with a key that the user has from the provider is
-/// paid for there, and told apart from what OpenRouter takes.
+/// paid for there, and told apart from what OpenRouter takes. Without both parts it is not known.
 fn cost(usage: &Value) -> Option<f64> {
-    let cost = usage.get("cost")?.as_f64()?;
-    let own_key = usage.get("is_byok").and_then(Value::as_bool).unwrap_or(false);
-    let paid = usage.get("cost_details").and_then(|details| details.get("upstream_inference_cost")?.as_f64());
-    Some(cost + paid.filter(|_| own_key).unwrap_or(0.0))
+    let mut cost = usage.get("cost")?.as_f64()?;
+    if usage.get("is_byok").and_then(Value::as_bool) == Some(true) {
+        cost += usage.get("cost_details")?.get("upstream_inference_cost")?.as_f64()?;
+    }
+    Some(cost).filter(|cost| cost.is_finite() && *cost >= 0.0)
 }
 
 /// A message's content: a text, or a list of parts of which some are text.
@@ -178,5 +179,38 @@ fn content(value: &Value) -> String {
             parts.iter().filter_map(|part| part.get("text")).filter_map(Value::as_str).collect()
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn counts_that_nobody_could_keep_are_not_taken() {
+        for (usage, spent) in [
+            (json!({"prompt_tokens": 1, "completion_tokens": 2, "cost": 0.5}), (Some(1), Some(2), Some(0.5))),
+            (json!({"prompt_tokens": u64::MAX, "completion_tokens": 1_u64 << 63}), (None, None, None)),
+            (json!({"completion_tokens": i64::MAX, "cost": -0.5}), (None, Some(MOST_TOKENS), None)),
+            (json!({"prompt_tokens": -1, "completion_tokens": 1.5, "cost": "1"}), (None, None, None)),
+            (json!({"cost": 0.1, "is_byok": true}), (None, None, None)),
+            (json!({"cost": 0.1, "is_byok": true, "cost_details": null}), (None, None, None)),
+            (
+                json!({"cost": 0.25, "is_byok": true, "cost_details": {"upstream_inference_cost": 0.5}}),
+                (None, None, Some(0.75)),
+            ),
+            (
+                json!({"cost": 1e308, "is_byok": true, "cost_details": {"upstream_inference_cost": 1e308}}),
+                (None, None, None),
+            ),
+        ] {
+            let mut answer = Answer::default();
+            let endpoint = Endpoint::local("http://127.0.0.1:1/v1", "local");
+            answer.take(&endpoint, &json!({"usage": usage}).to_string()).unwrap();
+            let Spent { tokens_in, tokens_out, cost } = answer.spent();
+            assert_eq!((tokens_in, tokens_out, cost), spent, "{usage}");
+        }
     }
 }

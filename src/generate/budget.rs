@@ -11,6 +11,9 @@ use crate::settings::Settings;
 /// What the user can do where a limit is reached.
 pub(super) const RAISE: &str = "Raise the limit, or ask for a smaller size";
 
+/// As many tokens as a number in the lock can count.
+pub(super) const MOST_TOKENS: u64 = i64::MAX.cast_unsigned();
+
 /// What answers have used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Spent {
@@ -25,16 +28,16 @@ pub(super) struct Spent {
 impl Spent {
     /// Adds what one more answer has used.
     pub fn add(&mut self, more: Self) {
-        fn sum<T: std::ops::Add<Output = T>>(a: Option<T>, b: Option<T>) -> Option<T> {
-            match (a, b) {
-                (Some(a), Some(b)) => Some(a + b),
-                (a, b) => a.or(b),
-            }
-        }
-        self.tokens_in = sum(self.tokens_in, more.tokens_in);
-        self.tokens_out = sum(self.tokens_out, more.tokens_out);
-        self.cost = sum(self.cost, more.cost);
+        let tokens = |a: Option<u64>, b| [a, b].into_iter().flatten().reduce(add_tokens);
+        self.tokens_in = tokens(self.tokens_in, more.tokens_in);
+        self.tokens_out = tokens(self.tokens_out, more.tokens_out);
+        self.cost = [self.cost, more.cost].into_iter().flatten().reduce(std::ops::Add::add);
     }
+}
+
+/// Adds two counts of tokens, which stay such that the lock can hold them.
+pub(super) fn add_tokens(a: u64, b: u64) -> u64 {
+    a.saturating_add(b).min(MOST_TOKENS)
 }
 
 /// What a request may need.
@@ -341,6 +344,15 @@ mod tests {
             refusal.contains("it could cross the limit of $0 (--max-cost): $0.0000 are spent"),
             "{refusal}"
         );
+    }
+
+    #[test]
+    fn the_lock_can_hold_all_sums() {
+        let mut sum = Spent::default();
+        for _ in 0..3 {
+            sum.add(spent(MOST_TOKENS, 1, 0.5));
+        }
+        assert_eq!(sum, spent(MOST_TOKENS, 3, 1.5));
     }
 
     #[test]

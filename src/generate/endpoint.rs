@@ -4,6 +4,7 @@ use reqwest::Url;
 use serde_json::{Map, Value};
 
 use super::price::Price;
+use crate::compile::literal::is_hidden;
 use crate::error::{Error, ModelErrorKind, Result};
 use crate::settings::{Model, Secret, Settings};
 
@@ -139,7 +140,7 @@ impl Endpoint {
             Some(key) => text.replace(key.reveal(), "…"),
             None => text.to_owned(),
         };
-        text = text.split(|c: char| c.is_whitespace() || c.is_control()).collect::<Vec<_>>().join(" ");
+        text = text.split(|c: char| c.is_whitespace() || is_hidden(c)).collect::<Vec<_>>().join(" ");
         text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         if text.chars().count() > 300 {
             text = text.chars().take(299).chain(['…']).collect();
@@ -174,7 +175,7 @@ mod tests {
     fn quotes_foreign_text() {
         let mut endpoint = Endpoint::local("http://127.0.0.1:1/v1/", "local");
         endpoint.api_key = Some("sk-hidden".into());
-        assert_eq!(endpoint.quote(" bad key\r\n\tsk-hidden\x1b[1m\0 "), "bad key … [1m");
+        assert_eq!(endpoint.quote(" bad key\r\n\tsk-hidden\x1b[1m\0\u{202e} "), "bad key … [1m");
         assert_eq!(endpoint.quote(&"é".repeat(500)).chars().count(), 300);
         assert_eq!(endpoint.host(), "127.0.0.1:1");
     }

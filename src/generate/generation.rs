@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Pinned;
 use super::ask::Answered;
+use super::budget::add_tokens;
 use super::lock::Lock;
 use super::saved::Saved;
 use crate::error::{Error, ModelErrorKind};
@@ -120,9 +121,11 @@ impl Generation {
             }
             totals.repaired += usize::from(outcome.repairs > 0 && outcome.error.is_none());
         }
-        totals.tokens_in = sum(self.outcomes.iter().filter_map(|outcome| outcome.tokens_in));
-        totals.tokens_out = sum(self.outcomes.iter().filter_map(|outcome| outcome.tokens_out));
-        totals.cost = sum(self.outcomes.iter().filter_map(|outcome| outcome.cost));
+        let tokens =
+            |of: fn(&ArtifactOutcome) -> Option<u64>| self.outcomes.iter().filter_map(of).reduce(add_tokens);
+        totals.tokens_in = tokens(|outcome| outcome.tokens_in);
+        totals.tokens_out = tokens(|outcome| outcome.tokens_out);
+        totals.cost = self.outcomes.iter().filter_map(|outcome| outcome.cost).reduce(std::ops::Add::add);
         totals
     }
 
@@ -165,9 +168,4 @@ impl Generation {
         }
         Some(Error::Model { address: None, kind, message: lines.join("\n") })
     }
-}
-
-/// The sum of what is known, or nothing where nothing is.
-fn sum<T: std::ops::Add<Output = T>>(numbers: impl Iterator<Item = T>) -> Option<T> {
-    numbers.reduce(|a, b| a + b)
 }

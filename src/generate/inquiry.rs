@@ -64,7 +64,8 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                     continue;
                 }
                 Err(mut fault) => {
-                    if let (ModelErrorKind::Budget, Some(path)) = (fault.kind, self.keep(&last)) {
+                    // It is paid for, and may be nearly right.
+                    if let Some(path) = self.keep(&last) {
                         fault.message.push_str(&format!(" The last answer is kept in {}.", path.display()));
                     }
                     return Ok(Err(fault));
@@ -181,9 +182,11 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         let result = self.client.ask(&body, &mut answer, &mut told).await;
         let spent = answer.spent();
         self.spent.add(spent);
-        if result.is_ok() || spent != Spent::default() {
+        let is_whole = result.is_ok() || answer.is_finished();
+        if is_whole && (result.is_ok() || spent != Spent::default()) {
             reservation.settle(spent);
-        } else if result.as_ref().is_err_and(|fault| fault.at_work) {
+        } else if spent != Spent::default() || result.as_ref().is_err_and(|fault| fault.at_work) {
+            // What it has told of by then is not all that it goes on to use.
             reservation.lose();
         }
         Ok(result.map(|()| answer))

@@ -4,7 +4,7 @@
 //! provider dearer than `provider.max_price` passed over: both together make a cost a limit.
 //! <https://openrouter.ai/docs/guides/routing/provider-selection>
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::client::Client;
 use super::endpoint::Endpoint;
@@ -66,37 +66,56 @@ impl Price {
         let providers = body.get("data")?.get("endpoints")?.as_array().filter(|list| !list.is_empty())?;
         providers
             .iter()
-            .map(|provider| Self::of_provider(provider.get("pricing")?.as_object()?))
+            .map(Self::of_provider)
             .try_fold(Self::default(), |dearest, price| Some(dearest.or_dearer(price?)))
     }
 
-    fn of_provider(pricing: &Map<String, Value>) -> Option<Self> {
-        let mut dearest = Self::default();
-        // Long questions have prices of their own; of all of them the dearest is reckoned with.
-        let tiers = match pricing.get("overrides") {
-            Some(tiers) => tiers.as_array()?.iter().map(Value::as_object).collect::<Option<Vec<_>>>()?,
-            None => Vec::new(),
-        };
+    /// The dearest that a provider may ask: long questions and some hours have prices of their own.
+    fn of_provider(provider: &Value) -> Option<Self> {
+        let pricing = provider.get("pricing")?.as_object()?;
         for name in ["prompt", "completion"] {
-            pricing.get(name)?;
+            pricing.get(name).filter(|price| !price.is_null())?;
         }
-        for (name, value) in tiers.into_iter().chain([pricing]).flatten() {
-            let place = match name.as_str() {
-                "overrides" | "min_prompt_tokens" | "discount" => continue,
-                // Questions are text, and ask for no search.
-                name if name.contains("image") || name.contains("audio") || name == "web_search" => continue,
-                "completion" | "internal_reasoning" => &mut dearest.answer,
-                "request" => &mut dearest.request,
-                // What is not known may be asked for a question as well as for an answer.
-                name if name != "prompt" && !name.starts_with("input_cache") => {
-                    dearest.answer = dearest.answer.max(dollars(value)?);
-                    &mut dearest.question
-                }
-                _ => &mut dearest.question,
-            };
-            *place = place.max(dollars(value)?);
+        let tiers = match pricing.get("overrides") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(tiers) => tiers.as_array()?.iter().map(Value::as_object).collect::<Option<Vec<_>>>()?,
+        };
+        let parameters = provider.get("supported_parameters").and_then(Value::as_array);
+        // A model that takes them may search for each question, whether or not it is asked to.
+        let searches = parameters.is_some_and(|names| names.iter().any(|name| name == "web_search_options"));
+        let mut dearest = Self::default();
+        for (name, value) in pricing {
+            dearest.take(name, value, searches, false)?;
+        }
+        for (name, value) in tiers.into_iter().flatten() {
+            dearest.take(name, value, searches, true)?;
         }
         Some(dearest)
+    }
+
+    /// Takes one price of a list, where it is one; `None` where it is not fixed.
+    fn take(&mut self, name: &str, value: &Value, searches: bool, in_tier: bool) -> Option<()> {
+        let place = match name {
+            _ if value.is_null() => return Some(()),
+            "overrides" | "discount" => return Some(()),
+            "web_search" if !searches => return Some(()),
+            // Questions are text.
+            _ if name.contains("image") || name.contains("audio") => return Some(()),
+            "prompt" => &mut self.question,
+            _ if name.starts_with("input_cache") => &mut self.question,
+            "completion" | "internal_reasoning" => &mut self.answer,
+            "request" | "web_search" => &mut self.request,
+            // Beside its prices a tier has conditions, which are numbers as well: from how many tokens
+            // on it holds, and at what time of the day.
+            _ if in_tier || amount(value).is_none() => return Some(()),
+            // What is not known may be asked for a question as well as for an answer.
+            _ => {
+                self.answer = self.answer.max(dollars(value)?);
+                &mut self.question
+            }
+        };
+        *place = place.max(dollars(value)?);
+        Some(())
     }
 }
 
@@ -150,10 +169,14 @@ async fn list(model: &str, client: &Client<'_>, policy: &Policy) -> Result<Optio
     }
 }
 
-/// A price of the list: a decimal number, as a text or not. One below zero is not fixed.
+/// A price of the list. One below zero is not fixed.
 fn dollars(value: &Value) -> Option<f64> {
-    let amount = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
-    amount.filter(|amount: &f64| amount.is_finite() && *amount >= 0.0)
+    amount(value).filter(|amount| amount.is_finite() && *amount >= 0.0)
+}
+
+/// A decimal number, as a text or not.
+fn amount(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no run uses so many tokens that a float could not count them")]
@@ -186,8 +209,25 @@ mod tests {
             "overrides": [{"min_prompt_tokens": 200_000, "prompt": "3", "completion": "1"}],
         });
         assert_eq!(listed(&[cheap, tiers]), Some(Price { question: 3.0, answer: 2.0, request: 0.0 }));
-        let unknown = json!({"prompt": "1", "completion": "2", "moonlight": "5"});
+        let by_night = json!({
+            "prompt": "1", "completion": "2", "input_cache_read": null,
+            "overrides": [{"utc_start": 1630, "utc_end": 30, "completion": "3", "request": null}],
+        });
+        assert_eq!(listed(&[by_night]), Some(Price { question: 1.0, answer: 3.0, request: 0.0 }));
+        let unknown = json!({
+            "prompt": "1", "completion": "2", "moonlight": "5", "currency": "USD", "other": null, "overrides": null,
+        });
         assert_eq!(listed(&[unknown]), Some(Price { question: 5.0, answer: 5.0, request: 0.0 }));
+    }
+
+    #[test]
+    fn a_model_that_searches_by_itself_is_paid_for_that() {
+        let pricing = json!({"prompt": "1", "completion": "1", "web_search": "0.005"});
+        for (parameters, request) in [(json!(["web_search_options"]), 0.005), (json!(["tools"]), 0.0)] {
+            let provider = json!({"pricing": pricing, "supported_parameters": parameters});
+            let price = Price { question: 1.0, answer: 1.0, request };
+            assert_eq!(Price::listed(&json!({"data": {"endpoints": [provider]}})), Some(price));
+        }
     }
 
     #[test]
@@ -202,7 +242,8 @@ mod tests {
             json!({"prompt": "NaN", "completion": "1"}),
             json!({"prompt": "inf", "completion": "1"}),
             json!({"prompt": "1", "completion": null}),
-            json!({"prompt": "1", "completion": "1", "moonlight": "some"}),
+            json!({"prompt": "1", "completion": "1", "moonlight": "-1"}),
+            json!({"prompt": "1", "completion": "1", "overrides": [{"prompt": "-1"}]}),
             json!({"prompt": "1", "completion": "1", "overrides": {}}),
             json!({"prompt": "1", "completion": "1", "overrides": ["x"]}),
         ] {

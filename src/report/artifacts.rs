@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use console::style;
+use console::{Term, style};
 use serde_json::{Value, json};
 
 use super::{diff_lines, printable, title};
@@ -92,7 +92,10 @@ fn sum(text: &mut String, report: &Report) {
     }
     let asked =
         || report.artifacts.iter().map(|artifact| &artifact.outcome).filter(|outcome| !outcome.pinned);
-    let tokens: u64 = asked().filter_map(|outcome| Some(outcome.tokens_in? + outcome.tokens_out?)).sum();
+    let tokens = asked()
+        .filter_map(|outcome| Some([outcome.tokens_in?, outcome.tokens_out?]))
+        .flatten()
+        .fold(0, u64::saturating_add);
     if tokens > 0 {
         let _ = write!(text, ", {tokens} tokens");
     }
@@ -115,6 +118,7 @@ pub(super) fn choices(text: &mut String, report: &Report, address: &Address) {
         _ => "chosen by the model".to_owned(),
     };
     for (field, value) in fields {
+        let (field, value) = (printable(field), printable(&value.to_string()));
         let _ = writeln!(text, "    {field} = {value}  {}", style(&by).dim());
     }
 }
@@ -158,8 +162,18 @@ pub fn artifact(address: &Address, entry: &Entry) -> String {
         line("edited", "by you, since then".to_owned());
     }
     text.push('\n');
-    text.push_str(&entry.content.to_text());
+    text.push_str(&shown(&entry.content.to_text(), Term::stdout().is_term()));
     text
+}
+
+/// An artifact as it is printed: every byte of it into a pipe, and nothing that would be obeyed on a
+/// terminal.
+fn shown(content: &str, on_terminal: bool) -> String {
+    if !on_terminal {
+        return content.to_owned();
+    }
+    let line = |line: &str| line.split('\t').map(printable).collect::<Vec<_>>().join("\t") + "\n";
+    content.lines().map(line).collect()
 }
 
 /// The same as a document.
@@ -176,4 +190,36 @@ pub fn artifact_document(address: &Address, entry: &Entry) -> Value {
         "cost": entry.cost,
         "edited": entry.edited(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_nothing_to_obey() {
+        let text = "a\tb\r\n\x1b]0;title\x07\u{202e}c\u{9b}2J\n";
+        assert_eq!(shown(text, true), "a\tb\n ]0;title  c 2J\n");
+        assert_eq!(shown(text, false), text);
+    }
+    #[test]
+    fn the_names_of_what_a_model_chose_are_no_exception() {
+        let address = Address { kind: "Thing".into(), name: "a".into() };
+        let content = json!({"x\x1b[2J": "y\u{202e}\u{7f}"});
+        let mut report = Report::new("generate", false);
+        let outcome = ArtifactOutcome {
+            model: Some("m".into()),
+            tokens_in: Some(u64::MAX),
+            tokens_out: Some(u64::MAX),
+            ..ArtifactOutcome::new(address.clone())
+        };
+        let content = content.as_object().cloned().map(Artifact::Object);
+        report.artifacts = vec![ArtifactReport { content, ..ArtifactReport::new(outcome) }];
+        let mut text = String::new();
+        choices(&mut text, &report, &address);
+        let text = console::strip_ansi_codes(&text);
+        assert_eq!(text, "    x [2J = \"y  \"  chosen by m\n");
+        // What cannot be counted is no reason to break off.
+        table(&mut String::new(), &report);
+    }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use console::Term;
 
 use crate::cli::{Color, Display, Verb};
+use crate::compile::literal::is_hidden;
 use crate::event::{Observer, Silent};
 use crate::settings::LogLevel;
 
@@ -91,9 +92,9 @@ fn title(verb: Verb, dry_run: bool) -> &'static str {
     }
 }
 
-/// A text on one line, without anything that a terminal would obey.
+/// A text on one line, without anything that a terminal would obey or a reader would not see.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
 }
 
 /// Writes a unified diff, in color.

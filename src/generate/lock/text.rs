@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::compile::literal::is_hidden;
+
 /// Writes one string: over several lines where it has several.
 pub(super) fn string(text: &str) -> String {
     if !text.contains('\n') {
@@ -37,7 +39,7 @@ fn escape(text: &str, lines: bool) -> String {
             '\n' => result.push_str("\\n"),
             '\r' => result.push_str("\\r"),
             '\t' if !lines => result.push_str("\\t"),
-            c if must_escape(c) => result.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if must_escape(c) => result.push_str(&number_of(c)),
             c => result.push(c),
         }
     }
@@ -45,10 +47,17 @@ fn escape(text: &str, lines: bool) -> String {
 }
 
 /// Characters that TOML does not allow as they are, and those that would change or hide the text
-/// that a reviewer reads: marks of direction and of zero width.
+/// that a reviewer reads.
 fn must_escape(c: char) -> bool {
-    (c.is_control() && c != '\t')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    c != '\t' && is_hidden(c)
+}
+
+/// Writes a character as its number.
+fn number_of(c: char) -> String {
+    match u32::from(c) {
+        short @ ..=0xffff => format!("\\u{short:04X}"),
+        long => format!("\\U{long:08X}"),
+    }
 }
 
 /// Writes the value of a key on one line; `None` where TOML has no such value.
@@ -141,10 +150,20 @@ mod tests {
             "\u{7f}\n\u{85}",
             "😀\n\u{202e}",
             "\u{feff}\n",
+            "\u{e0041}\u{ad}\n",
             "'\"\n\\'''",
             "\t",
         ] {
             assert_eq!(back(text), text);
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_written_as_its_number() {
+        let text = "a\u{ad}\u{61c}\u{180e}\u{200b}\u{202e}\u{2066}\u{206a}\u{feff}\u{fff9}\u{e0041}b";
+        for text in [text.to_owned(), format!("{text}\n")] {
+            assert!(!string(&text).chars().any(|c| c != '\n' && is_hidden(c)), "{}", string(&text));
+            assert_eq!(back(&text), text);
         }
     }
 
