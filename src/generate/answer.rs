@@ -154,10 +154,9 @@ impl Answer {
             );
             return Err(Fault::new(ModelErrorKind::Server, Next::Stop, message));
         }
-        self.take(endpoint, body)?;
         // One JSON document is whole or does not parse, so a missing finish_reason is no harm.
         self.done = true;
-        Ok(())
+        self.take(endpoint, body).map(|_| ())
     }
 }
 

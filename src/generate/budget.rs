@@ -226,16 +226,21 @@ impl Reservation<'_> {
     /// Takes down what an answer has used. What the server does not tell is taken for as much as it
     /// may have been: a model may have thought a lot before it wrote a little.
     pub fn settle(self, spent: Spent) {
-        let longest = self.bound.as_ref().map_or(0, |bound| bound.most);
-        let question = spent.tokens_in.unwrap_or(self.need.question);
-        let mut used = Need { question, ..self.need }.with(spent.tokens_out.unwrap_or(longest));
-        used.cost = spent.cost.unwrap_or(used.cost);
-        self.budget.state().used += used;
+        self.budget.state().used += self.used(spent);
     }
 
-    /// Takes down that an answer broke off, and nobody told what it had used by then.
-    pub fn lose(self) {
-        self.budget.state().used += self.sum;
+    /// Takes down that an answer broke off, and nobody told all that it had used by then.
+    pub fn lose(self, told: Spent) {
+        let told = self.used(told);
+        let Sum { tokens, cost } = self.sum;
+        self.budget.state().used += Sum { tokens: tokens.max(told.tokens), cost: cost.max(told.cost) };
+    }
+
+    fn used(&self, spent: Spent) -> Sum {
+        let longest = self.bound.as_ref().map_or(0, |bound| bound.most);
+        let question = spent.tokens_in.unwrap_or(self.need.question);
+        let used = Need { question, ..self.need }.with(spent.tokens_out.unwrap_or(longest));
+        Sum { cost: spent.cost.unwrap_or(used.cost), ..used }
     }
 }
 
@@ -301,7 +306,7 @@ mod tests {
         let budget = Budget::with(Some(1200), Some(1200.0));
         budget.reserve(DEAR).await.unwrap().settle(Spent::default());
         assert_eq!(budget.state().used, Sum { tokens: 600, cost: 600.0 });
-        budget.reserve(DEAR).await.unwrap().lose();
+        budget.reserve(DEAR).await.unwrap().lose(Spent { tokens_in: Some(1), ..Spent::default() });
         assert_eq!(budget.state().used, Sum { tokens: 1200, cost: 1200.0 });
         assert!(budget.state().reserved.is_empty());
         assert!(budget.reserve(DEAR).await.is_err());

@@ -238,7 +238,9 @@ impl Fault {
                 ),
             ),
         };
-        Self::new(kind, next, message)
+        let fault = Self::new(kind, next, message);
+        // Where somebody waited for the model in vain, it was at work.
+        if fault.kind == Kind::Timeout { fault.at_work() } else { fault }
     }
 }
 

@@ -182,12 +182,13 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         let result = self.client.ask(&body, &mut answer, &mut told).await;
         let spent = answer.spent();
         self.spent.add(spent);
-        let is_whole = result.is_ok() || answer.is_finished();
-        if is_whole && (result.is_ok() || spent != Spent::default()) {
-            reservation.settle(spent);
-        } else if spent != Spent::default() || result.as_ref().is_err_and(|fault| fault.at_work) {
-            // What it has told of by then is not all that it goes on to use.
-            reservation.lose();
+        let told = spent != Spent::default();
+        match &result {
+            Ok(()) => reservation.settle(spent),
+            Err(_) if told && answer.is_finished() => reservation.settle(spent),
+            // What a server tells on the way is not all that it goes on to use.
+            Err(fault) if told || fault.at_work => reservation.lose(spent),
+            Err(_) => {}
         }
         Ok(result.map(|()| answer))
     }

@@ -4,9 +4,11 @@ mod budget;
 mod faults;
 mod hostile;
 mod limits;
+mod price;
 mod project;
 mod repair;
 mod server;
+mod talkative;
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,7 @@ use super::*;
 use crate::error::ModelErrorKind;
 use crate::resource::{ContextFile, ProjectResource, Request};
 use project::{Project, answer, bodies, file, service, stream_of};
+use server::{STREAM, Scripted, Step};
 
 #[tokio::test]
 async fn asks_once_and_pins() {
@@ -67,16 +70,13 @@ async fn what_is_pinned_needs_no_key_and_no_server() {
 
 #[tokio::test]
 async fn asks_for_many_at_once() {
-    let server = MockServer::start().await;
-    let slow = answer("hello").set_delay(Duration::from_millis(300));
-    Mock::given(method("POST")).respond_with(slow).expect(16).mount(&server).await;
-    let project = Project::new(&server.uri());
+    let text = Step::Send(stream_of("hello").into_bytes());
+    let server = Scripted::start(vec![vec![Step::Gather(8), Step::Send(STREAM.into()), text]]);
+    let project = Project::new(&server.url);
     let requests: Vec<Request> = (0..16).rev().map(|n| file(&format!("{n:02}.txt"))).collect();
     let order: Vec<String> = requests.iter().map(|r| r.address.name.clone()).collect();
-    let begin = Instant::now();
     let generation = project.generate(requests).await.unwrap();
-    // One after the other they would take 4.8 seconds.
-    assert!(begin.elapsed() < Duration::from_millis(2400), "{:?}", begin.elapsed());
+    assert_eq!((server.count(), server.peak()), (16, project.settings.concurrency));
     let names: Vec<String> = generation.artifacts.iter().map(|(a, _)| a.name.clone()).collect();
     assert_eq!(names, order);
     assert_eq!(project.lock().entries().count(), 16);

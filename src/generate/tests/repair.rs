@@ -190,6 +190,21 @@ async fn a_talk_that_grows_too_long_begins_anew() {
 }
 
 #[tokio::test]
+async fn the_last_answer_is_kept_whatever_ends_the_talk() {
+    let gone = || ResponseTemplate::new(402);
+    for (first, name, words) in [(answer("{"), "a.json", "{"), (cut("# A half"), "a.md", "# A half")] {
+        let server = server(vec![first, gone()]).await;
+        let mut project = Project::new(&server.uri());
+        project.settings.max_repairs = 1;
+        let message = project.one(file(name)).await.unwrap_err().to_string();
+        assert!(message.contains("out of credits"), "{message}");
+        let kept = project.folder.path().join(format!(".clockwork/failed/FileResource-{name}.txt"));
+        assert!(message.ends_with(&format!("The last answer is kept in {}.", kept.display())), "{message}");
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), words);
+    }
+}
+
+#[tokio::test]
 async fn a_small_model_is_asked_anew_and_held_to_the_grammar() {
     let server = server(vec![answer("words"), answer("{}")]).await;
     let mut project = Project::new(&server.uri());

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the server does next.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub enum Step {
     Repeat(Vec<u8>, usize),
     /// Keeps silent.
     Pause(Duration),
+    /// Keeps silent until as many requests have been open at once, or for ten seconds.
+    Gather(usize),
 }
 
 pub const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
@@ -25,6 +27,14 @@ pub const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n
 pub struct Scripted {
     pub url: String,
     pub requests: Arc<AtomicUsize>,
+    open: Arc<Open>,
+}
+
+/// How many requests are being answered, and how many were at once.
+#[derive(Default)]
+struct Open {
+    now: AtomicUsize,
+    peak: AtomicUsize,
 }
 
 impl Scripted {
@@ -33,29 +43,50 @@ impl Scripted {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&requests);
+        let open = Arc::new(Open::default());
+        let opened = Arc::clone(&open);
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let index = count.fetch_add(1, Ordering::SeqCst).min(scripts.len() - 1);
                 let script = scripts[index].clone();
-                thread::spawn(move || play(connection, script));
+                let open = Arc::clone(&opened);
+                thread::spawn(move || play(connection, script, &open));
             }
         });
-        Self { url, requests }
+        Self { url, requests, open }
     }
 
     pub fn count(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
+
+    /// How many requests were open at once.
+    pub fn peak(&self) -> usize {
+        self.open.peak.load(Ordering::SeqCst)
+    }
 }
 
-fn play(mut connection: TcpStream, script: Vec<Step>) {
+fn play(mut connection: TcpStream, script: Vec<Step>, open: &Open) {
     read_request(&mut connection);
-    for step in script {
+    open.peak.fetch_max(open.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    let last = script.len().saturating_sub(1);
+    for (index, step) in script.into_iter().enumerate() {
+        if index == last {
+            // Once it has the last of it, the client may ask anew.
+            open.now.fetch_sub(1, Ordering::SeqCst);
+        }
         let (bytes, times) = match step {
             Step::Send(bytes) => (bytes, 1),
             Step::Repeat(bytes, times) => (bytes, times),
             Step::Pause(time) => {
                 thread::sleep(time);
+                continue;
+            }
+            Step::Gather(wanted) => {
+                let begin = Instant::now();
+                while open.peak.load(Ordering::SeqCst) < wanted && begin.elapsed() < Duration::from_secs(10) {
+                    thread::sleep(Duration::from_millis(2));
+                }
                 continue;
             }
         };
