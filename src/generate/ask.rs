@@ -15,6 +15,9 @@ use crate::error::{Error, ModelErrorKind, Result};
 use crate::event::{Event, Observer};
 use crate::settings::Policy;
 
+/// Why a question was not sent after the run was halted.
+pub(super) const IN_VAIN: &str = "not asked for, because another request showed that it would be in vain";
+
 /// All that the questions of one run have in common.
 pub(super) struct Context<'a> {
     /// Each model in the order in which they are asked: the first, and its fall-backs.
@@ -54,6 +57,11 @@ pub(super) async fn ask(context: &Context<'_>, ask: &Ask) -> Option<Answered> {
     let mut repairs = 0;
     let result = each_model(context, ask, &mut spent, &mut repairs).await;
     let time = begin.elapsed();
+    if matches!(result, Err(Error::Interrupted)) && context.halt.is_cancelled() {
+        let error = format!("{resource}: {IN_VAIN}");
+        context.observer.observe(&Event::GenerateError { resource, error });
+        return None;
+    }
     match &result {
         Ok(_) => {
             context.saved.forget_failed(&resource);

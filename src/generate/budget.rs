@@ -141,10 +141,15 @@ impl Left {
     }
 }
 
+/// The limit of cost, where one applies: what runs on this machine costs nothing.
+pub(super) fn max_cost(settings: &Settings, endpoint: &Endpoint) -> Option<f64> {
+    settings.max_cost.filter(|_| !endpoint.local)
+}
+
 impl Budget {
-    /// The limits of the settings. What runs on this machine costs nothing.
+    /// The limits of the settings.
     pub fn new(settings: &Settings, endpoint: &Endpoint) -> Self {
-        Self::with(settings.max_tokens_total, settings.max_cost.filter(|_| !endpoint.local))
+        Self::with(settings.max_tokens_total, max_cost(settings, endpoint))
     }
 
     fn with(max_tokens: Option<u64>, max_cost: Option<f64>) -> Self {
@@ -181,6 +186,12 @@ impl Budget {
     /// How the answer to a request has to be bounded; the error says why there is no asking, as
     /// long as no more is left.
     fn bound(&self, state: &State, need: Need) -> Result<Option<Bound>, String> {
+        if let (Some(most), None) = (self.max_cost, need.price) {
+            return Err(format!(
+                "nobody tells what it costs, so that the limit of ${most} (--max-cost) cannot be kept. Use \
+                 --max-tokens-total instead"
+            ));
+        }
         let nearest = self.left(state, need).into_iter().flatten().min_by_key(|left| left.answer);
         let Some(left) = nearest else { return Ok(None) };
         if left.answer >= need.room {
@@ -335,6 +346,12 @@ mod tests {
         // What costs nothing goes on.
         let free = Need { price: Some(Price::default()), ..NEED };
         assert_eq!(budget.reserve(free).await.unwrap().bound, Some(Bound { most: 500, limit: None }));
+    }
+
+    #[tokio::test]
+    async fn no_limit_of_cost_is_kept_without_a_price() {
+        let refusal = Budget::with(None, Some(1000.0)).reserve(NEED).await.unwrap_err();
+        assert!(refusal.contains("the limit of $1000 (--max-cost) cannot be kept"), "{refusal}");
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! One try: one request to a chat endpoint, its answer read as it streams in.
+//! Single requests: to a chat endpoint, whose answer is read as it streams in, and for what else a
+//! server has to tell, such as its prices.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::endpoint::Endpoint;
 use super::fault::{Fault, Next};
 use super::retry::{RATE_LIMIT_RESET, rate_limit_reset, retry_after};
 use super::stream::EventStream;
+use super::turn::Findings;
 use crate::VERSION;
 use crate::error::ModelErrorKind;
 use crate::settings::Policy;
@@ -29,6 +31,8 @@ pub(super) struct Client<'a> {
     http: reqwest::Client,
     endpoint: &'a Endpoint,
     policy: &'a Policy,
+    /// What has been found out about the server with this model.
+    pub findings: Findings,
 }
 
 impl<'a> Client<'a> {
@@ -55,12 +59,12 @@ impl<'a> Client<'a> {
                 format!("no connection can be made: {reason}. Check this machine's certificates and proxy settings."),
             )
         })?;
-        Ok(Self { http, endpoint, policy })
+        Ok(Self { http, endpoint, policy, findings: Findings::default() })
     }
 
     /// The same connections, for another model of the server.
     pub fn with(&self, endpoint: &'a Endpoint) -> Self {
-        Self { http: self.http.clone(), endpoint, policy: self.policy }
+        Self { http: self.http.clone(), endpoint, policy: self.policy, findings: Findings::default() }
     }
 
     /// Whom it talks to.

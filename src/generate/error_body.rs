@@ -39,8 +39,12 @@ pub(super) fn unknown_part(text: &str) -> Option<Part> {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["stream_options"]) {
         Some(Part::StreamOptions)
-    } else if has(&["max_completion_tokens"]) {
+    } else if has(&["max_completion_tokens"]) && has(&["unsupported", "not supported", "instead"]) {
         Some(Part::MaxTokens)
+    } else if has(&["max_tokens", "max_completion_tokens", "context length"])
+        && has(&["too large", "too long", "exceed", "maximum"])
+    {
+        Some(Part::Room)
     } else if has(&["response_format", "json_schema", "structured output", "requested parameters", "grammar"])
     {
         Some(Part::ResponseFormat)

@@ -18,6 +18,8 @@ pub(super) struct Fault {
     pub message: String,
     /// What to do next.
     pub next: Next,
+    /// The status that the server sent, where it was that.
+    pub status: Option<u16>,
     /// Whether a model may have been at work for it, so that it may have to be paid for.
     pub at_work: bool,
 }
@@ -42,11 +44,17 @@ pub(super) enum Part {
     StreamOptions,
     /// `max_tokens`, which some servers call `max_completion_tokens`.
     MaxTokens,
+    /// Room for a long answer beside the question: only so much is asked for as the answer needs.
+    Room,
+}
+
+impl Part {
+    pub const COUNT: usize = 4;
 }
 
 impl Fault {
     pub fn new(kind: ModelErrorKind, next: Next, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), next, at_work: false }
+        Self { kind, message: message.into(), next, status: None, at_work: false }
     }
 
     /// The same, where a model may have been at work.
@@ -62,16 +70,18 @@ impl Fault {
         self
     }
 
-    /// How long to wait before the next try after so many of them; the fault itself where there is
-    /// none to be made.
-    pub fn wait(&self, tries: u32, policy: &Policy) -> Result<Duration, Self> {
+    /// How long to wait before the next try after so many of them, and the fault; the fault alone
+    /// where there is none to be made.
+    pub fn wait(self, tries: u32, policy: &Policy) -> Result<(Duration, Self), Self> {
         match self.next {
             Next::Again(Some(wait)) if tries < policy.tries && wait > policy.longest_wait => {
-                Err(self.clone().too_long(wait))
+                Err(self.too_long(wait))
             }
             // Not sooner than the server wants, and not all at the same moment.
-            Next::Again(wait) if tries < policy.tries => Ok(wait.unwrap_or_default() + policy.delay(tries)),
-            _ => Err(self.clone().after(tries)),
+            Next::Again(wait) if tries < policy.tries => {
+                Ok((wait.unwrap_or_default() + policy.delay(tries), self))
+            }
+            _ => Err(self.after(tries)),
         }
     }
 
@@ -89,7 +99,8 @@ impl Fault {
 
     /// Whether it may lie in what was asked, as where a talk has grown longer than a model can read.
     pub fn is_of_question(&self) -> bool {
-        self.next == Next::Stop && matches!(self.kind, ModelErrorKind::Server | ModelErrorKind::Answer)
+        matches!(self.next, Next::Stop | Next::Without(Part::Room))
+            && matches!(self.kind, ModelErrorKind::Server | ModelErrorKind::Answer)
     }
 
     /// The server sent something that is no answer; another try may give one.
@@ -119,7 +130,8 @@ impl Fault {
         let parsed = serde_json::from_str::<Value>(body).ok();
         let error = parsed.as_ref().map(|body| body.get("error").unwrap_or(body));
         let text = error.map_or_else(|| plain(body), describe);
-        Self::code(endpoint, status, error, &text, wait.or_else(|| error.and_then(reset_of)))
+        let fault = Self::code(endpoint, status, error, &text, wait.or_else(|| error.and_then(reset_of)));
+        Self { status: Some(status), ..fault }
     }
 
     /// The error object that some servers put inside an answer with status 200.
@@ -147,10 +159,19 @@ impl Fault {
             text => format!("({status}: {text})"),
         };
         let again = Next::Again(wait);
-        if let (400 | 404 | 415 | 422 | 501, Some(part)) = (status, unknown_part(text)) {
-            let message =
-                format!("the model server {host} does not take the request {said}. Try another model.");
-            return Self::new(Kind::Server, Next::Without(part), message);
+        match (status, unknown_part(text)) {
+            (400 | 404 | 415 | 422 | 501, Some(Part::Room)) => {
+                // Another model may read more: it is worth asking.
+                return Self::too_long_a_question(Kind::Server, model, &said, Next::Without(Part::Room));
+            }
+            (400 | 404 | 415 | 422 | 501, Some(part)) => {
+                let message =
+                    format!("the model server {host} does not take the request {said}. Try another model.");
+                return Self::new(Kind::Server, Next::Without(part), message);
+            }
+            (413, _) => return Self::too_long_a_question(Kind::Answer, model, &said, Next::Stop),
+            (404 | 410, _) => return Self::no_such_model(endpoint, &said),
+            _ => {}
         }
         let (kind, next, message) = match status {
             401 => {
@@ -185,13 +206,6 @@ impl Fault {
                     "the account at {host} is out of credits {said}. Add credits, or use a free model or --model local."
                 ),
             ),
-            404 | 410 => (
-                Kind::ModelNotFound,
-                Next::Stop,
-                format!(
-                    "the model server {host} does not know the model '{model}' {said}. Check --model or OPENROUTER_MODEL, and OPENROUTER_BASE_URL."
-                ),
-            ),
             429 => (
                 Kind::RateLimit,
                 again,
@@ -223,13 +237,6 @@ impl Fault {
                     "the model server {host} sends requests on to another address {said}, which Clockwork does not follow. Set OPENROUTER_BASE_URL to the right one."
                 ),
             ),
-            413 => (
-                Kind::Answer,
-                Next::Stop,
-                format!(
-                    "the question is too long for the model '{model}' {said}. Shorten the description, or try another model."
-                ),
-            ),
             _ => (
                 Kind::Server,
                 Next::Stop,
@@ -241,6 +248,29 @@ impl Fault {
         let fault = Self::new(kind, next, message);
         // Where somebody waited for the model in vain, it was at work.
         if fault.kind == Kind::Timeout { fault.at_work() } else { fault }
+    }
+
+    fn too_long_a_question(kind: ModelErrorKind, model: &str, said: &str, next: Next) -> Self {
+        let message = format!(
+            "the question is too long for the model '{model}' {said}. Shorten the description, or try another model."
+        );
+        Self::new(kind, next, message)
+    }
+
+    fn no_such_model(endpoint: &Endpoint, said: &str) -> Self {
+        let mut message = format!(
+            "the model server {} does not know the model '{}' {said}. Check --model or OPENROUTER_MODEL, and \
+             OPENROUTER_BASE_URL.",
+            endpoint.host(),
+            endpoint.label
+        );
+        if endpoint.price.is_some() {
+            message.push_str(
+                " Or no provider of it keeps to its price in the list any more, to which --max-cost holds them: try \
+                 again, or use --max-tokens-total instead.",
+            );
+        }
+        Self::new(ModelErrorKind::ModelNotFound, Next::Stop, message)
     }
 }
 
@@ -284,6 +314,13 @@ mod tests {
         assert_eq!(next("unknown field: stream_options"), Next::Without(Part::StreamOptions));
         let renamed = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
         assert_eq!(next(renamed), Next::Without(Part::MaxTokens));
+        for too_large in [
+            "'max_tokens' or 'max_completion_tokens' is too large: 5496. This model's maximum context length is 4096.",
+            "max_tokens is too large: 5496. This model supports at most 4096 completion tokens.",
+            "This model's maximum context length is 4097 tokens. However, you requested 5000 tokens.",
+        ] {
+            assert_eq!(next(too_large), Next::Without(Part::Room), "{too_large}");
+        }
         assert_eq!(next("bad"), Next::Stop);
     }
 

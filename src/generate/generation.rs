@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Pinned;
-use super::ask::Answered;
+use super::ask::{Answered, IN_VAIN};
 use super::budget::add_tokens;
 use super::lock::Lock;
 use super::saved::Saved;
@@ -71,8 +71,7 @@ impl Generation {
     pub(super) fn take(&mut self, mut outcome: ArtifactOutcome, answered: Option<Answered>, lock: &mut Lock) {
         let address = outcome.address.clone();
         let Some(Answered { result, spent, repairs, time }) = answered else {
-            let reason = "not asked for, because another request showed that it would be in vain";
-            outcome.error = Some(reason.to_owned());
+            outcome.error = Some(IN_VAIN.to_owned());
             self.outcomes.push(outcome);
             return;
         };

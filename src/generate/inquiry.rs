@@ -15,7 +15,7 @@ use super::lock::{Entry, digest};
 use super::prompt::Prompt;
 use super::turn::{self, Talk};
 use super::{Ask, check};
-use crate::error::{ModelErrorKind, Result};
+use crate::error::{Error, ModelErrorKind, Result};
 use crate::event::Event;
 use crate::resource::Artifact;
 
@@ -121,24 +121,12 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                 Ok(answer) => return Ok(Ok(answer)),
                 Err(fault) => fault,
             };
-            let without = &mut self.talk.without;
-            let wait = match fault.next {
+            let (wait, fault) = match fault.next {
                 // Doing without costs no try, and can happen once for each part.
-                Next::Without(Part::ResponseFormat) if !without.response_format => {
-                    without.response_format = true;
-                    continue;
-                }
-                Next::Without(Part::StreamOptions) if !without.stream_options => {
-                    without.stream_options = true;
-                    continue;
-                }
-                Next::Without(Part::MaxTokens) if !without.max_tokens => {
-                    without.max_tokens = true;
-                    continue;
-                }
+                Next::Without(part) if self.can_do_without(part) => continue,
                 _ if self.context.halt.is_cancelled() => return Ok(Err(fault.after(attempt))),
                 _ => match fault.wait(attempt, self.context.policy) {
-                    Ok(wait) => wait,
+                    Ok(again) => again,
                     Err(fault) => return Ok(Err(fault)),
                 },
             };
@@ -151,15 +139,26 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         }
     }
 
+    /// Whether a part that the server does not take can be left out, which it then is.
+    fn can_do_without(&mut self, part: Part) -> bool {
+        // Where no budget bounds the answer, it is the question alone that is too long.
+        if part == Part::Room && self.bound.is_none() {
+            return false;
+        }
+        self.client.findings.note(part);
+        self.talk.without.add(part)
+    }
+
     /// One request, where the budget has room for it.
     async fn once(&mut self) -> Result<Result<Answer, Fault>> {
         let repeated;
-        let prompt = if self.talk.without.response_format {
+        let prompt = if self.talk.without.has(Part::ResponseFormat) {
             repeated = Prompt::new(&self.ask.request, true)?;
             &repeated
         } else {
             &self.ask.prompt
         };
+        self.client.findings.add_to(&mut self.talk.without);
         let mut body = turn::body(self.endpoint(), self.ask, prompt, &self.talk);
         let need = turn::need(self.endpoint(), self.ask, &body, &self.talk);
         let reservation = match self.context.budget.reserve(need).await {
@@ -170,9 +169,18 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                 return Ok(Err(Fault::new(ModelErrorKind::Budget, Next::Stop, message)));
             }
         };
+        // It may have been long until there was room for it.
+        if self.context.halt.is_cancelled() {
+            return if self.sent == 0 && *self.spent == Spent::default() {
+                Err(Error::Interrupted)
+            } else {
+                let message = "not asked for again, because another request showed that it would be in vain.";
+                Ok(Err(Fault::new(ModelErrorKind::Budget, Next::Stop, message)))
+            };
+        }
         self.bound.clone_from(&reservation.bound);
         if let Some(bound) = &self.bound {
-            turn::bound(&mut body, bound.most, &self.talk);
+            turn::bound(self.endpoint(), &mut body, bound.most, &self.talk);
         }
         self.sent += 1;
         let resource = &self.ask.request.address;

@@ -75,7 +75,7 @@ pub async fn generate(
     lock.check_writable()?;
     let mut models = endpoint.each_model();
     let client = Client::new(endpoint, &settings.policy)?;
-    if settings.max_cost.is_some() && !endpoint.local {
+    if budget::max_cost(settings, endpoint).is_some() {
         tokio::select! {
             () = cancel.cancelled() => return Err(Error::Interrupted),
             found = price::find_out(&mut models, &client, &settings.policy) => found?,

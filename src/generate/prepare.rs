@@ -31,8 +31,9 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The body of the first request for it, to the first model, exactly as it is sent, but for the
-    /// `max_tokens` that a budget adds by then. The key is no part of it.
+    /// The body of the first request for it, to the first model, exactly as it is sent, but for what a
+    /// budget adds by then: `max_tokens`, and on OpenRouter `max_price` and `require_parameters`. The key
+    /// is no part of it.
     pub fn messages(&self, endpoint: &Endpoint) -> Value {
         let models = endpoint.each_model();
         turn::body(models.first().unwrap_or(endpoint), self, &self.prompt, &Talk::default())

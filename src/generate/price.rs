@@ -128,10 +128,12 @@ pub(super) async fn find_out(
     client: &Client<'_>,
     policy: &Policy,
 ) -> Result<(), Fault> {
+    let models = endpoints.iter().flat_map(Endpoint::models).map(|model| of_model(model, client, policy));
+    let mut prices = futures_util::future::try_join_all(models).await?.into_iter();
     for endpoint in endpoints {
-        let models = endpoint.models().map(|model| of_model(model, client, policy));
-        let prices = futures_util::future::try_join_all(models).await?;
-        endpoint.price = prices.into_iter().reduce(Price::or_dearer);
+        let count = endpoint.models().count();
+        // Any of the models of one request may answer it.
+        endpoint.price = prices.by_ref().take(count).reduce(Price::or_dearer);
     }
     Ok(())
 }
@@ -139,7 +141,9 @@ pub(super) async fn find_out(
 async fn of_model(model: &str, client: &Client<'_>, policy: &Policy) -> Result<Price, Fault> {
     // A model that searches the web for each question asks more than the list says.
     let searches = model.ends_with(":online");
-    let list = if searches { None } else { list(model, client, policy).await? };
+    // Such a part of a name would be left out of the address, which is that of another model then.
+    let is_address = model.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    let list = if searches || !is_address { None } else { list(model, client, policy).await? };
     list.as_ref().and_then(Price::listed).ok_or_else(|| {
         let message = format!(
             "the model server {} does not tell what the model '{}' costs, so that no limit of cost (--max-cost) can \
@@ -160,10 +164,15 @@ async fn list(model: &str, client: &Client<'_>, policy: &Policy) -> Result<Optio
             Ok(body) => return Ok(serde_json::from_slice(&body).ok()),
             Err(fault) => fault,
         };
-        if fault.kind == ModelErrorKind::ModelNotFound {
+        // The key, the account and the crowd have nothing to do with whether there is a list.
+        if let Some(400 | 403..=407 | 409..=424 | 426..=428 | 430..=499) = fault.status {
             return Ok(None);
         }
-        let wait = fault.wait(attempt, policy)?;
+        let (wait, _) = fault.wait(attempt, policy).map_err(|fault| {
+            let model = client.endpoint().quote(model);
+            let message = format!("asking for the price of '{model}' (for --max-cost): {}", fault.message);
+            Fault { message, ..fault }
+        })?;
         attempt += 1;
         tokio::time::sleep(wait).await;
     }

@@ -1,9 +1,12 @@
-//! What is sent: the question, and what has been said about it since.
+//! What is sent: the question, what has been said about it since, and what bounds the answer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value, json};
 
 use super::budget::Need;
 use super::endpoint::Endpoint;
+use super::fault::Part;
 use super::format::Syntax;
 use super::prompt::{self, Prompt};
 use super::{Ask, images, schema};
@@ -18,15 +21,39 @@ const SURROUNDINGS: u64 = 256;
 /// What joins two halves of an answer is looked for in so many bytes.
 const OVERLAP: usize = 400;
 
-/// What parts of a request the server is known not to take.
+/// The parts of a request that the server is known not to take.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Without {
-    /// It takes no schema: that goes into the question.
-    pub response_format: bool,
-    /// It counts no tokens in a stream.
-    pub stream_options: bool,
-    /// It has no `max_tokens`, and calls that `max_completion_tokens`.
-    pub max_tokens: bool,
+pub(super) struct Without([bool; Part::COUNT]);
+
+impl Without {
+    pub fn has(self, part: Part) -> bool {
+        self.0[part as usize]
+    }
+
+    /// Adds a part, and says whether it is new.
+    pub fn add(&mut self, part: Part) -> bool {
+        !std::mem::replace(&mut self.0[part as usize], true)
+    }
+}
+
+/// What one question has found out about a model's server for all that follow.
+#[derive(Debug, Default)]
+pub(super) struct Findings([AtomicBool; Part::COUNT]);
+
+impl Findings {
+    /// Notes a part that the server does not take, whatever the question.
+    pub fn note(&self, part: Part) {
+        if matches!(part, Part::StreamOptions | Part::MaxTokens) {
+            self.0[part as usize].store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds what has been found out to what is known.
+    pub fn add_to(&self, without: &mut Without) {
+        for (found, known) in self.0.iter().zip(&mut without.0) {
+            *known |= found.load(Ordering::Relaxed);
+        }
+    }
 }
 
 /// What has been said since the question.
@@ -96,17 +123,17 @@ pub(super) fn body(endpoint: &Endpoint, ask: &Ask, prompt: &Prompt, talk: &Talk)
     messages.extend(talk.turns.iter().map(|(role, content)| json!({"role": role, "content": content})));
     body.insert("messages".into(), messages.into());
     body.insert("stream".into(), true.into());
-    if !talk.without.stream_options {
+    if !talk.without.has(Part::StreamOptions) {
         body.insert("stream_options".into(), json!({"include_usage": true}));
     }
     let mut provider = Map::new();
     let is_json =
         ask.request.template == "file" && prompt::format_of(&ask.request).syntax == Some(Syntax::Json);
-    if endpoint.local && is_json && ask.request.schema.is_none() && !talk.without.response_format {
+    if endpoint.local && is_json && ask.request.schema.is_none() && !talk.without.has(Part::ResponseFormat) {
         // The local server holds the model to the grammar, which a small one would not keep to.
         body.insert("response_format".into(), json!({"type": "json_object"}));
     }
-    if let Some(schema) = ask.request.schema.as_ref().filter(|_| !talk.without.response_format) {
+    if let Some(schema) = ask.request.schema.as_ref().filter(|_| !talk.without.has(Part::ResponseFormat)) {
         let mut schema = schema::strict(schema);
         if endpoint.local {
             schema = images::restrict(&ask.request, &schema);
@@ -145,7 +172,10 @@ fn has_length(endpoint: &Endpoint) -> bool {
 /// What a request and its answer may need of a budget.
 pub(super) fn need(endpoint: &Endpoint, ask: &Ask, body: &Value, talk: &Talk) -> Need {
     let longest = LENGTHS.iter().filter_map(|name| body.get(*name)?.as_u64()).min();
-    let room = longest.unwrap_or((2 * answer_tokens(ask) + THINKING) << talk.room);
+    let mut room = longest.unwrap_or((2 * answer_tokens(ask) + THINKING) << talk.room);
+    if talk.without.has(Part::Room) {
+        room = room.min(answer_tokens(ask) << talk.room);
+    }
     Need {
         question: question_tokens(endpoint, body),
         answer: room.min(answer_tokens(ask)),
@@ -155,14 +185,20 @@ pub(super) fn need(endpoint: &Endpoint, ask: &Ask, body: &Value, talk: &Talk) ->
 }
 
 /// Lets the answer have no more tokens than that.
-pub(super) fn bound(body: &mut Value, most: u64, talk: &Talk) {
+pub(super) fn bound(endpoint: &Endpoint, body: &mut Value, most: u64, talk: &Talk) {
     let Some(body) = body.as_object_mut() else { return };
     let mut lengths: Vec<&str> = LENGTHS.into_iter().filter(|name| body.contains_key(*name)).collect();
     if lengths.is_empty() {
-        lengths.push(LENGTHS[usize::from(talk.without.max_tokens)]);
+        lengths.push(LENGTHS[usize::from(talk.without.has(Part::MaxTokens))]);
     }
     for name in lengths {
         body.insert(name.to_owned(), most.into());
+    }
+    if endpoint.is_openrouter()
+        && let Some(provider) = body.entry("provider").or_insert_with(|| json!({})).as_object_mut()
+    {
+        // Without this, a provider that does not know lengths may be chosen, and ignores it.
+        provider.insert("require_parameters".into(), true.into());
     }
 }
 
@@ -211,5 +247,19 @@ mod tests {
         let text = "The whole text from its beginning on, ";
         assert_eq!(join(text, &format!("{text}and its end")), format!("{text}and its end"));
         assert_eq!(join("grün", "lich"), "grünlich");
+    }
+    #[test]
+    fn a_bound_is_one_that_openrouters_providers_keep_to() {
+        let mut endpoint = Endpoint::local("https://openrouter.ai/api/v1", "some/model");
+        let mut body = json!({"provider": {"max_price": {"prompt": 1}}});
+        bound(&endpoint, &mut body, 7, &Talk::default());
+        let provider = json!({"max_price": {"prompt": 1}, "require_parameters": true});
+        assert_eq!(body, json!({"provider": provider, "max_tokens": 7}));
+        for (url, provider) in [("https://openrouter.ai/api/v1", true), ("https://example.org/v1", false)] {
+            endpoint.base_url = url.into();
+            let mut body = json!({});
+            bound(&endpoint, &mut body, 7, &Talk::default());
+            assert_eq!(body.get("provider").is_some(), provider, "{url}");
+        }
     }
 }

@@ -178,6 +178,51 @@ async fn the_longest_answer_has_the_name_that_the_server_knows() {
 }
 
 #[tokio::test]
+async fn what_one_question_finds_out_the_next_one_knows() {
+    let renamed = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
+    let server = MockServer::start().await;
+    for message in [renamed, "stream_options: extra field"] {
+        let refusal = ResponseTemplate::new(400).set_body_json(json!({"error": {"message": message}}));
+        Mock::given(method("POST")).respond_with(refusal).up_to_n_times(1).mount(&server).await;
+    }
+    Mock::given(method("POST")).respond_with(answer("hello")).mount(&server).await;
+    let mut project = project(&server, 50_000, None);
+    project.settings.concurrency = 1;
+    let generation = project.generate(files(3)).await.unwrap();
+    assert_eq!((generation.artifacts.len(), bodies(&server).await.len()), (3, 5));
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_thoughts_the_answer_alone_will_do() {
+    let too_large = "'max_tokens' or 'max_completion_tokens' is too large: 5496. This model's maximum context length \
+                     is 4096 tokens.";
+    let refusal = || ResponseTemplate::new(400).set_body_json(json!({"error": {"message": too_large}}));
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(refusal()).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("POST")).respond_with(answer("{")).up_to_n_times(1).mount(&server).await;
+    // The talk about the answer is too long once more, and so begins anew.
+    Mock::given(method("POST")).respond_with(refusal()).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("POST")).respond_with(answer("{}")).mount(&server).await;
+    let mut project = project(&server, 50_000, None);
+    project.settings.max_repairs = 1;
+    project.one(file("a.json")).await.unwrap();
+    let sent = bodies(&server).await;
+    let told =
+        |body: &Value| (body["max_tokens"].as_u64().unwrap(), body["messages"].as_array().unwrap().len());
+    assert_eq!(sent.iter().map(told).collect::<Vec<_>>(), [(5496, 2), (700, 2), (700, 4), (700, 2)]);
+}
+
+#[tokio::test]
+async fn what_waits_for_room_is_told_that_it_is_in_vain() {
+    let server = MockServer::start().await;
+    let gone = ResponseTemplate::new(402).set_delay(std::time::Duration::from_millis(50));
+    Mock::given(method("POST")).respond_with(gone).mount(&server).await;
+    let generation = project(&server, 9000, None).generate(files(4)).await.unwrap();
+    assert_eq!((bodies(&server).await.len(), generation.errors.len(), generation.outcomes.len()), (1, 1, 4));
+    assert!(generation.error().unwrap().to_string().contains("out of credits"));
+}
+
+#[tokio::test]
 async fn a_length_of_its_own_is_only_ever_made_shorter() {
     let server = MockServer::start().await;
     Mock::given(method("POST")).respond_with(answer("hello")).mount(&server).await;

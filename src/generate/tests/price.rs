@@ -10,6 +10,9 @@ use super::server::{Scripted, Step};
 use super::talkative::{Talkative, files, is_budget, list, prices, project, questions};
 use super::{Project, answer, file};
 use crate::error::{Error, ModelErrorKind as Kind};
+use crate::generate::client::Client;
+use crate::generate::endpoint::Endpoint;
+use crate::generate::price::{Price, find_out};
 
 #[tokio::test]
 async fn no_provider_may_be_dearer_than_the_dearest_that_is_listed() {
@@ -45,6 +48,38 @@ async fn each_model_has_its_own_price() {
 }
 
 #[tokio::test]
+async fn the_dearest_of_the_models_of_one_request_counts() {
+    let server = MockServer::start().await;
+    list(&server, "a", &[prices(1.0, 4.0)]).await;
+    list(&server, "b", &[prices(2.0, 3.0)]).await;
+    list(&server, "c", &[prices(0.5, 0.5)]).await;
+    let project = project(&server, None, 1.0);
+    let of = |names: &[&str]| Endpoint {
+        model: names[0].into(),
+        fallbacks: names[1..].iter().map(|name| (*name).to_owned()).collect(),
+        ..project.endpoint.clone()
+    };
+    let mut endpoints = [of(&["a", "b"]), of(&["c"])];
+    let client = Client::new(&project.endpoint, &project.settings.policy).unwrap();
+    find_out(&mut endpoints, &client, &project.settings.policy).await.unwrap();
+    let prices = endpoints.map(|endpoint| endpoint.price);
+    let price = |question, answer| Some(Price { question, answer, request: 0.0 });
+    assert_eq!(prices, [price(2.0, 4.0), price(0.5, 0.5)]);
+}
+
+#[tokio::test]
+async fn a_model_that_is_gone_may_have_become_too_dear() {
+    let server = MockServer::start().await;
+    let gone = ResponseTemplate::new(404).set_body_json(json!({"error": {"message": "no endpoints"}}));
+    Mock::given(method("POST")).respond_with(gone).mount(&server).await;
+    list(&server, "some/model", &[prices(0.0, 0.0)]).await;
+    for (cost, told) in [(Some(1.0), true), (None, false)] {
+        let message = project(&server, None, cost).one(file("a.md")).await.unwrap_err().to_string();
+        assert_eq!(message.contains("no provider of it keeps to its price"), told, "{message}");
+    }
+}
+
+#[tokio::test]
 async fn where_no_price_is_told_nothing_is_sent() {
     let variable = prices(-1.0, -1.0);
     let incomplete = json!({"prompt": "1"});
@@ -59,7 +94,16 @@ async fn where_no_price_is_told_nothing_is_sent() {
     let page = ResponseTemplate::new(200).set_body_string("<html>");
     Mock::given(method("GET")).respond_with(page).mount(&server).await;
     refuses_the_limit(&project(&server, None, 1.0), &server).await;
+    // Whatever else it makes of a path that it does not know.
+    for status in [400, 403, 405, 422] {
+        let server = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(ResponseTemplate::new(status)).mount(&server).await;
+        refuses_the_limit(&project(&server, None, 1.0), &server).await;
+    }
     let server = Talkative::new(1).start().await;
+    // What the name with dots in it could be taken for.
+    list(&server, "other", &[prices(0.0, 0.0)]).await;
+    list(&server, "some/other", &[prices(0.0, 0.0)]).await;
     list(&server, "some/model:online", &[prices(0.0, 0.0)]).await;
     for name in ["some/model:online", "some/../other", "some/unknown"] {
         let mut project = project(&server, None, 1.0);
@@ -95,12 +139,16 @@ async fn prices_are_asked_for_as_patiently_as_answers() {
     }
     project(&server, None, 100.0).one(file("a.md")).await.unwrap();
 
-    for (status, kind) in [(401, Kind::Authentication), (302, Kind::Server), (500, Kind::Server)] {
+    for (status, kind) in
+        [(401, Kind::Authentication), (402, Kind::Credits), (302, Kind::Server), (500, Kind::Server)]
+    {
         let server = model.start().await;
         let broken = ResponseTemplate::new(status).insert_header("Location", "/elsewhere");
         Mock::given(method("GET")).respond_with(broken).with_priority(1).mount(&server).await;
         let error = project(&server, None, 100.0).generate(files(2)).await.unwrap_err();
         assert!(matches!(&error, Error::Model { kind: k, .. } if *k == kind), "{status}: {error}");
+        let message = error.to_string();
+        assert!(message.starts_with("asking for the price of 'some/model' (for --max-cost): "), "{message}");
         assert!(questions(&server).await.is_empty());
     }
     // One that never answers is not waited for once the user has had enough.
