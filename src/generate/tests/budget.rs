@@ -1,7 +1,7 @@
 //! A budget is a limit: no answer, however long, and no number of requests crosses it.
 
 use serde_json::{Value, json};
-use wiremock::matchers::method;
+use wiremock::matchers::{body_string_contains, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::server::{STREAM, Scripted, Step};
@@ -181,9 +181,10 @@ async fn the_longest_answer_has_the_name_that_the_server_knows() {
 async fn what_one_question_finds_out_the_next_one_knows() {
     let renamed = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
     let server = MockServer::start().await;
-    for message in [renamed, "stream_options: extra field"] {
+    for (name, message) in [("max_tokens", renamed), ("stream_options", "stream_options: extra field")] {
         let refusal = ResponseTemplate::new(400).set_body_json(json!({"error": {"message": message}}));
-        Mock::given(method("POST")).respond_with(refusal).up_to_n_times(1).mount(&server).await;
+        let named = body_string_contains(format!("\"{name}\""));
+        Mock::given(named).respond_with(refusal).with_priority(1).mount(&server).await;
     }
     Mock::given(method("POST")).respond_with(answer("hello")).mount(&server).await;
     let mut project = project(&server, 50_000, None);
