@@ -256,3 +256,22 @@ def test_two_threads_load_two_projects(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert results == {"one": ["one"], "two": ["two"]}
+
+
+def test_a_module_that_imports_others_when_it_is_looked_at(project: Project) -> None:
+    project.write("""
+        import sys
+        from types import ModuleType
+        from clockwork.resources import FileResource
+
+        class Lazy(ModuleType):
+            @property
+            def __file__(self):
+                sys.modules[f"more{len(sys.modules)}"] = ModuleType("more")
+                raise AttributeError("__file__")
+
+        for number in range(3):
+            sys.modules[f"lazy{number}"] = Lazy("lazy")
+        a = FileResource(name="a", content="x")
+    """)
+    assert project.json("graph")["resources"][0]["name"] == "a"

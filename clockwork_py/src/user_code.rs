@@ -77,7 +77,10 @@ fn remember(modules: &Bound<'_, PyDict>, before: &HashSet<String>, folder: &Path
             module.getattr("__file__").and_then(|file| file.extract()).unwrap_or(None);
         file.is_some_and(|file| is_own(&file, folder))
     };
-    let names = modules.iter().filter_map(|(name, module)| {
+    // A list of its own: other threads import, and a look at a module can run code that does.
+    let modules = modules.items();
+    let names = modules.iter().filter_map(|item| {
+        let (name, module): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract().ok()?;
         let name: String = name.extract().ok()?;
         (!before.contains(&name) && own(&module)).then_some(name)
     });
