@@ -225,3 +225,62 @@ def test_a_program_is_shown_the_plan_and_may_say_no(three: Project, monkeypatch:
     (three.folder / "out/b").unlink()
     with pytest.raises(PlanMovedError, match="now drifted"):
         clockwork.apply("plan.json")
+
+
+def test_a_plan_of_a_file_in_a_folder_that_is_yet_to_be_made(project: Project) -> None:
+    project.write(THREE)
+    planned = project.json("plan", "--out", "plan.json")["resources"]
+    assert "+one" in planned[0]["diff"]
+    done = project.json("apply", "plan.json")["resources"]
+    assert [each["diff"] for each in done] == [each["diff"] for each in planned]
+    assert (project.folder / "out/a").read_text() == "one\n"
+
+
+def test_what_is_decided_on_has_the_diffs_that_plan_shows(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.folder)
+    project.write(THREE)
+
+    def approve(plan: clockwork.Result) -> bool:
+        return [each.diff for each in plan.resources] == [each.diff for each in clockwork.plan().resources]
+
+    assert clockwork.apply(approve=approve).changed
+
+
+def test_a_look_at_a_plan_that_has_moved_says_so(three: Project) -> None:
+    three.write(THREE.replace("two", "TWO"))
+    assert three.run("plan", "--out", "plan.json").returncode == 0
+    assert three.actions("apply", "plan.json", "--dry-run") == {
+        "a": "unchanged",
+        "b": "change",
+        "c": "unchanged",
+    }
+    three.write(THREE.replace("two", "2"))
+    report = three.json("apply", "plan.json", "--dry-run", expect=1)
+    assert report["error"]["kind"] == "PlanMovedError"
+
+
+def test_a_program_says_yes_or_no_to_a_kept_plan_too(three: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(three.folder)
+    three.write(THREE.replace("two", "TWO").rpartition("c = ")[0])
+    clockwork.plan(prune=True, out="plan.json")
+    shown: list[clockwork.Result] = []
+
+    def approve(plan: clockwork.Result) -> bool:
+        shown.append(plan)
+        return len(shown) > 1
+
+    with pytest.raises(DeclinedError):
+        clockwork.apply("plan.json", approve=approve)
+    assert {each.name: each.action for each in shown[0].resources} == {
+        "a": "unchanged",
+        "b": "change",
+        "c": "remove",
+    }
+    assert three.known() == ["a", "b", "c"]
+    for limits in ({"prune": True}, {"target": "b"}):
+        with pytest.raises(ValueError, match=r"give prune and target to clockwork\.plan"):
+            clockwork.apply("plan.json", **limits)  # type: ignore[arg-type]
+    assert clockwork.apply("plan.json", approve=approve).changed
+    assert three.known() == ["a", "b"]

@@ -93,7 +93,12 @@ mod _core {
         let mut invocation = options.invocation(verb, source, depythonize(overrides)?)?;
         invocation.compiler = compiler;
         invocation.observer = observer(progress);
-        invocation.read_plan(py)?;
+        let is_limited = invocation.prune || !invocation.targets.is_empty();
+        if invocation.read_plan(py)? && is_limited {
+            let message = "a plan says by itself what is pruned and what it is limited to: give prune and target to \
+                           clockwork.plan";
+            return Err(PyValueError::new_err(message));
+        }
         if let Some(callable) = approve {
             invocation.approver = Some(Box::new(Callable { callable, prune: invocation.prune }));
         }

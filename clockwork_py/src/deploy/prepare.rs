@@ -16,7 +16,8 @@ type Code = Result<Py<PyAny>, String>;
 /// The script, compiled once for all hosts.
 pub struct Preparation {
     shared: Arc<Shared>,
-    mode: Mode,
+    /// Whether somebody is going to be shown what would be done.
+    is_shown: bool,
     prelude: Code,
     sections: Vec<Code>,
 }
@@ -30,7 +31,8 @@ impl Preparation {
         };
         let prelude = compile(&job.script.prelude, 1);
         let sections = job.script.sections.iter().map(|s| compile(&s.code, s.line)).collect();
-        Self { shared: Arc::clone(shared), mode: job.mode, prelude, sections }
+        let is_shown = job.mode == Mode::Plan || job.decide.is_some();
+        Self { shared: Arc::clone(shared), is_shown, prelude, sections }
     }
 
     /// Connects to a host and prepares it. What goes wrong is noted in its lane.
@@ -124,7 +126,7 @@ impl Preparation {
         Ok(())
     }
 
-    /// Notes which operations would change something, and in a plan hears the rest of their diffs.
+    /// Notes which operations would change something, and where that is shown hears the rest of their diffs.
     fn note_plans(&self, py: Python<'_>, host: &HostLane) -> PyResult<()> {
         let ops = self.shared.state.bind(py).getattr(intern!(py, "ops"))?.get_item(&host.host)?;
         let ops = ops.cast::<PyDict>()?;
@@ -146,7 +148,7 @@ impl Preparation {
             };
             // pyinfra stops an operation at its first command, so that a file in a folder that is yet to
             // be made has not been told of.
-            if unheard && self.mode == Mode::Plan {
+            if unheard && self.is_shown {
                 host.lane.get().notes().executing = Some(index);
                 let drained = self.shared.module.bind(py).call_method1(intern!(py, "drain"), (data,));
                 host.lane.get().notes().executing = None;

@@ -44,22 +44,10 @@ impl Deploying<'_> {
         if self.invocation.looks() {
             return Ok(false);
         }
+        self.hold_to_plan(py, planned)?;
         if self.protected(planned).is_some() {
             decision.make(Approval::Stop);
             return Ok(false);
-        }
-        let wanted = self.wanted();
-        if let Some(saved) = &self.invocation.saved {
-            let moved = saved.moved(&wanted, planned);
-            if !moved.is_empty() {
-                let message = format!(
-                    "the plan does not hold any more, and nothing was done. Plan again.\n  {}",
-                    moved.join("\n  ")
-                );
-                return Err(errors::exception(py, "PlanMovedError", &message));
-            }
-            decision.make(Approval::Go { prune: self.invocation.prune });
-            return Ok(true);
         }
         let approval = match &self.invocation.approver {
             Some(approver) => {
@@ -70,6 +58,20 @@ impl Deploying<'_> {
         };
         decision.make(approval);
         Ok(approval != Approval::Stop)
+    }
+
+    /// Makes sure that what is planned is what a plan in a file says, where one is run.
+    pub(super) fn hold_to_plan(&self, py: Python<'_>, planned: &DeployOutcome) -> PyResult<()> {
+        let Some(saved) = &self.invocation.saved else { return Ok(()) };
+        let moved = saved.moved(&self.wanted(), planned);
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "the plan does not hold any more, and nothing was done. Plan again.\n  {}",
+            moved.join("\n  ")
+        );
+        Err(errors::exception(py, "PlanMovedError", &message))
     }
 
     /// Why a plan must not be run, where it would remove or replace what is protected.

@@ -255,6 +255,9 @@ impl Deploying<'_> {
         wanted: &[Wanted],
         decision: &Decision,
     ) -> PyResult<bool> {
+        if self.invocation.looks() {
+            self.hold_to_plan(py, &outcome)?;
+        }
         if decision.is_made() && decision.goes() {
             self.record(py, &outcome, wanted)?;
         }
