@@ -77,7 +77,8 @@ pub enum Error {
     },
     /// Another run is at work on the same project.
     #[error(
-        "{holder} is at work on this project. Wait for it: `--lock-timeout 300` waits for up to 300 seconds"
+        "{holder} is at work on this project. Wait for it: `apply` and `destroy` do so by themselves with \
+         `--lock-timeout 300`, for up to 300 seconds"
     )]
     Held {
         /// Who it is.

@@ -16,6 +16,14 @@ pub struct Address {
     pub name: String,
 }
 
+impl Address {
+    /// Whether this is what somebody means who types `name`, be it the name or `Kind.name`.
+    pub fn is_called(&self, name: &str) -> bool {
+        let rest = || name.strip_prefix(&self.kind)?.strip_prefix('.');
+        name == self.name || rest() == Some(&self.name)
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} '{}'", self.kind, self.name.escape_debug())

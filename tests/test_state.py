@@ -15,6 +15,7 @@ import clockwork
 from clockwork.exceptions import StateError, StateLockedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from support.project import Project
@@ -37,6 +38,16 @@ class Account(Resource):
     def to_pyinfra_destroy_operations(self, artifacts):
         return DESTROY
 one = Account(name="one", token="s3cret-of-str")
+"""
+GROUPED = """
+import clockwork
+from clockwork.resources import FileResource, Resource
+class Own(Resource):
+    def to_pyinfra_operations(self, artifacts):
+        return "raise RuntimeError('the engine is down')"
+a = FileResource(name="a", content="one", directory="out")
+both = clockwork.Group("both", [a, FileResource(name="b", content="two", directory="out")])
+own = Own(name="own")
 """
 WITH_SECRET = "f\"server.shell(name='drop it', commands=['rm made # {self.token.get_secret_value()}'])\""
 WITHOUT = "\"server.shell(name='drop it', commands=['rm made'])\""
@@ -99,7 +110,7 @@ def test_list_show_and_forget(project: Project) -> None:
     [
         (("state", "show", "bb"), "Did you mean 'b'?"),
         (("state", "forget", "nothing-like-it"), "There are: a, b."),
-        (("state", "show", "a", "--host", "db"), "called 'a' on db"),
+        (("state", "show", "a", "--host", "db"), "called 'a' on db. It is on: @local."),
         (("state", "list", "nowhere"), "there is no nowhere"),
         (("state", "show", "a", "no/main.py"), "there is no no/main.py"),
         (("state", "adopt", "bb"), "Did you mean 'b'?"),
@@ -129,6 +140,45 @@ def test_adopting_what_is_there_already(project: Project) -> None:
     assert project.known() == ["a", "b"]
     assert project.actions("plan") == {"a": "unchanged", "b": "drifted"}
     assert project.actions("destroy") == {"a": "remove", "b": "remove"}
+
+
+def test_a_list_stands_alone_and_knows_what_is_called_otherwise_now(project: Project) -> None:
+    project.write(TWO)
+    project.run("apply")
+    project.write("print('hello')" + TWO.replace('a = FileResource(name="a"', 'a = FileResource(name="c"'))
+    assert [each["name"] for each in project.json("state", "list")["gone"]] == ["a"]
+    project.write("print('hello')" + TWO.replace('(name="a"', '(name="c", renamed_from="a"'))
+    assert project.json("state", "list")["gone"] == []
+    assert "main.py no longer has it" not in project.run("state", "list").stdout
+    assert project.json("state", "list", "nowhere", expect=1)["error"]["kind"] == "ProjectNotFoundError"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("both", lambda p: None, "'both' is the name of no resource"),
+        ("a", lambda p: None, "the state knows FileResource 'a' already"),
+        ("a", lambda p: (p.folder / "out/a").unlink(), "the state knows FileResource 'a' already"),
+        (
+            "a",
+            lambda p: p.write(GROUPED.replace('name="a"', 'name="a", path="out/elsewhere"')),
+            "the state knows FileResource 'a' already",
+        ),
+        ("own", lambda p: None, "cannot be told whether it is on @local"),
+    ],
+)
+def test_what_is_not_adopted(
+    project: Project, name: str, change: Callable[[Project], object], told: str
+) -> None:
+    project.write(GROUPED)
+    assert project.run("apply", "--target", "both").returncode == 0
+    change(project)
+    before = project.state
+    done = project.run("state", "adopt", name)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "creates it" not in done.stderr
+    assert project.state == before
 
 
 @pytest.mark.parametrize("command", ["apply", "plan", "destroy", "state"])
@@ -203,8 +253,8 @@ def test_two_at_once(project: Project) -> None:
     project.write(SLOW)
     with project.start("apply") as first:
         wait_for(project.folder / "started")
-        for command in ("apply", "destroy"):
-            done = project.run(command)
+        for command in ("apply", "destroy", "state forget slow", "state adopt slow"):
+            done = project.run(*command.split())
             assert done.returncode == 1
             assert f"`clockwork apply` (process {first.pid}, " in done.stderr
             assert "--lock-timeout" in done.stderr

@@ -82,6 +82,15 @@ impl<'py> Invocation<'py> {
         self.only.is_some()
     }
 
+    /// The command, in words, where it changes what the state knows.
+    pub fn writes(&self) -> Option<&'static str> {
+        if self.adopts.is_some() {
+            return Some("state adopt");
+        }
+        let deploys = matches!(self.verb, Verb::Apply | Verb::Destroy) && !self.looks();
+        deploys.then(|| if self.is_repair() { "watch --heal" } else { self.verb.word() })
+    }
+
     /// Whether nothing is to be changed on any host.
     pub fn looks(&self) -> bool {
         self.dry_run || self.verb == Verb::Plan

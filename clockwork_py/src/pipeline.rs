@@ -53,8 +53,8 @@ fn stages(py: Python<'_>, invocation: &Invocation<'_>, report: &mut Report) -> P
     }
     let mut store = Store::new(&project.folder);
     // A part of a program may deploy beside others; a project is one run's at a time.
-    if project.source.is_some() && matches!(verb, Verb::Apply | Verb::Destroy) && !invocation.looks() {
-        waiting::hold(py, invocation, &mut store)?;
+    if let Some(command) = invocation.writes().filter(|_| project.source.is_some()) {
+        waiting::hold(py, command, invocation.lock_timeout, &invocation.observer, &mut store)?;
     }
     let state = match verb {
         Verb::Apply | Verb::Plan | Verb::Destroy => store.read().map_err(|error| errors::map(py, &error))?,

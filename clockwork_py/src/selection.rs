@@ -63,7 +63,8 @@ pub fn select(
     Ok(Known { state, renames, gone })
 }
 
-fn renames(py: Python<'_>, project: &Project) -> PyResult<Vec<Rename>> {
+/// The resources that have another name now.
+pub fn renames(py: Python<'_>, project: &Project) -> PyResult<Vec<Rename>> {
     let mut renames = Vec::new();
     for resource in &project.all {
         let resource = resource.bind(py);
@@ -80,14 +81,14 @@ fn renames(py: Python<'_>, project: &Project) -> PyResult<Vec<Rename>> {
 
 /// The graph of main.py's resources, with those that it no longer has behind them.
 fn with_gone(mut graph: Graph, gone: &[Address], state: &State) -> Graph {
-    let needs_of = |address: &Address| state.of(address).next().map(|entry| entry.needs.clone());
     graph.nodes.extend(gone.iter().cloned());
     for address in gone {
-        let needs = needs_of(address).unwrap_or_default();
+        let entry = state.of(address).next();
+        let needs = entry.map(|entry| entry.needs.as_slice()).unwrap_or_default();
         let places = needs.iter().filter_map(|need| graph.nodes.iter().position(|node| node == need));
         let places = places.collect();
         graph.needs.push(places);
-        graph.groups.push(state.of(address).next().and_then(|entry| entry.group.clone()));
+        graph.groups.push(entry.and_then(|entry| entry.group.clone()));
     }
     graph
 }

@@ -1,21 +1,25 @@
 //! Waiting for another run on the same project.
 
 use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clockwork_core::Error;
-use clockwork_core::event::Event;
+use clockwork_core::event::{Event, Observer};
 use clockwork_core::state::{Store, Wait};
 use pyo3::prelude::*;
 
 use crate::errors;
-use crate::invocation::Invocation;
 use crate::wait::check_signals;
 
-/// Takes the project's lock, or waits for it as long as the user says, and hears Ctrl-C meanwhile.
-pub fn hold(py: Python<'_>, invocation: &Invocation<'_>, store: &mut Store) -> PyResult<()> {
-    let command = if invocation.is_repair() { "watch --heal" } else { invocation.verb.word() };
-    let timeout = invocation.lock_timeout;
-    let observer = &invocation.observer;
+/// Takes the project's lock for a command, or waits for it for `timeout`, and hears Ctrl-C meanwhile.
+pub fn hold(
+    py: Python<'_>,
+    command: &str,
+    timeout: Duration,
+    observer: &Arc<dyn Observer>,
+    store: &mut Store,
+) -> PyResult<()> {
     let (held, interrupt) = py.detach(|| {
         let interrupt = RefCell::new(None);
         let mut told = false;

@@ -49,10 +49,7 @@ impl Graph {
     /// The places of the resources that a name stands for.
     fn called(&self, name: &str) -> Result<Vec<usize>> {
         let fits = |node: &usize| {
-            let address = &self.nodes[*node];
-            address.name == name
-                || name.strip_prefix(&address.kind).and_then(|rest| rest.strip_prefix('.'))
-                    == Some(&address.name)
+            self.nodes[*node].is_called(name)
                 || self.group(*node).is_some_and(|path| around(path).any(|path| path == name))
         };
         let found: Vec<usize> = (0..self.nodes.len()).filter(fits).collect();

@@ -201,20 +201,23 @@ impl State {
 
     /// What goes by a name: `name`, or `Kind.name`, on all hosts or on one. An error says what there is.
     pub fn find(&self, name: &str, host: Option<&str>) -> Result<Vec<&Entry>, String> {
-        let fits =
-            |address: &Address| address.name == name || format!("{}.{}", address.kind, address.name) == name;
-        let found: Vec<&Entry> = self
-            .entries
-            .iter()
-            .filter(|entry| fits(&entry.address) && host.is_none_or(|host| entry.host == host))
-            .collect();
-        if found.is_empty() {
+        let called: Vec<&Entry> = self.entries.iter().filter(|entry| entry.address.is_called(name)).collect();
+        if called.is_empty() {
             let known: Vec<&str> = self.entries.iter().map(|entry| entry.address.name.as_str()).collect();
-            let on = host.map(|host| format!(" on {host}")).unwrap_or_default();
+            let hint = near::hint(name, &known, "It is empty.");
+            return Err(format!("the state knows nothing called '{}'. {hint}", name.escape_debug()));
+        }
+        let Some(host) = host else { return Ok(called) };
+        let found: Vec<&Entry> = called.iter().copied().filter(|entry| entry.host == host).collect();
+        if found.is_empty() {
+            let mut hosts: Vec<&str> = called.iter().map(|entry| entry.host.as_str()).collect();
+            hosts.sort_unstable();
+            hosts.dedup();
             return Err(format!(
-                "the state knows nothing called '{}'{on}. {}",
+                "the state knows nothing called '{}' on {}. It is on: {}.",
                 name.escape_debug(),
-                near::hint(name, &known, "It is empty.")
+                host.escape_debug(),
+                hosts.join(", ")
             ));
         }
         Ok(found)

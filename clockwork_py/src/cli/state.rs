@@ -1,8 +1,11 @@
 //! `clockwork state`: what is known of what was deployed.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clockwork_core::cli::{Display, KnownAs, Place, StateCommand, Verb};
+use clockwork_core::event::{Observer, Silent};
 use clockwork_core::report;
 use clockwork_core::resource::Address;
 use clockwork_core::state::{self, Store};
@@ -10,8 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::json;
 
-use super::{DONE, Extent, FAILED, Started, failed, invocation, say};
-use crate::{errors, load, resource};
+use super::{DONE, Extent, FAILED, Started, failed, failure_of, invocation, say};
+use crate::{errors, load, resource, selection, stdio, waiting};
 
 pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<u8> {
     let done = match command {
@@ -39,19 +42,41 @@ fn open(py: Python<'_>, path: &str) -> PyResult<(Store, String, state::State)> {
 }
 
 fn list(py: Python<'_>, display: Display, path: &str) -> PyResult<u8> {
+    let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
+    let listed = known_and_gone(py, path);
+    stdio::flush(py)?;
+    let Some(stdout) = stdout else {
+        let (state, gone) = listed?;
+        return Ok(say(display, &report::listing(state.entries(), &gone), || json!(null)));
+    };
+    let (code, document) = match listed {
+        Ok((state, gone)) => (DONE, json!({ "resources": state.entries(), "gone": gone })),
+        Err(error) => {
+            let code = failed(py, Display { json: false, ..display }, "state", &error)?;
+            (code, json!({ "command": "state", "error": failure_of(py, &error)? }))
+        }
+    };
+    stdout.write(py, &format!("{document:#}\n"))?;
+    Ok(code)
+}
+
+/// What is known, and what of it main.py no longer has.
+fn known_and_gone(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Address>)> {
     let (_, source, state) = open(py, path)?;
     // What is known is worth showing also where main.py cannot be run.
-    let gone: Vec<Address> = match load::load(&PyString::new(py, path).into_any()) {
+    let gone = match load::load(&PyString::new(py, path).into_any()) {
         Ok(project) => {
             let there = project.all.iter().map(|resource| resource::address(resource.bind(py)));
             let there: Vec<Address> = there.collect::<PyResult<_>>()?;
-            state.gone(Some(&source), &there).iter().map(|entry| entry.address.clone()).collect()
+            // What has another name in main.py is still there.
+            let mut renamed = state.clone();
+            renamed.rename(&selection::renames(py, &project)?);
+            renamed.gone(Some(&source), &there).iter().map(|entry| entry.address.clone()).collect()
         }
         Err(error) if errors::is_ours(py, &error) => Vec::new(),
         Err(error) => return Err(error),
     };
-    let document = || json!({ "resources": state.entries(), "gone": gone });
-    Ok(say(display, &report::listing(state.entries(), &gone), document))
+    Ok((state, gone))
 }
 
 fn show(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
@@ -66,7 +91,12 @@ fn find<'a>(py: Python<'_>, state: &'a state::State, known: &KnownAs) -> PyResul
 }
 
 fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
-    let (store, _, state) = open(py, &known.place.path)?;
+    let (mut store, _, state) = open(py, &known.place.path)?;
+    find(py, &state, known)?;
+    let observer: Arc<dyn Observer> = Arc::new(Silent);
+    waiting::hold(py, "state forget", Duration::ZERO, &observer, &mut store)?;
+    // What was read before nobody was kept away could be out of date.
+    let state = store.read().map_err(|error| errors::map(py, &error))?;
     let entries: Vec<(Address, String)> =
         find(py, &state, known)?.iter().map(|entry| (entry.address.clone(), entry.host.clone())).collect();
     let forgotten = py.detach(|| {

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clockwork_core::outcome::{Action, DeployOutcome, Failure, Report};
+use clockwork_core::outcome::{Action, DeployOutcome, Failure, Report, ResourceOutcome};
 use clockwork_core::plan::SavedPlan;
-use clockwork_core::resource::Address;
 use clockwork_core::state::{self, Wanted};
 use pyo3::prelude::*;
 
@@ -39,19 +38,12 @@ impl Deploying<'_> {
     pub(super) fn adopt(&self, py: Python<'_>, report: &mut Report) -> PyResult<()> {
         let Some(name) = &self.invocation.adopts else { return Ok(()) };
         let mut adopted = report.deploy.clone();
-        adopted.resources.retain(|resource| {
-            let Address { kind, name: its } = &resource.address;
-            its == name || format!("{kind}.{its}") == *name
-        });
-        let missing = adopted.resources.iter().find(|r| r.action == Action::Create || r.error.is_some());
-        if let Some(missing) = missing {
-            let message = format!(
-                "{} is not on {} as far as can be told, so that it cannot be taken up: `clockwork apply` creates it",
-                missing.address, missing.host
-            );
+        adopted.resources.retain(|resource| resource.address.is_called(name));
+        if let Some(message) = self.no_adoption(name, &adopted.resources) {
             report.failure = Some(Failure::new("StateError", message));
             return Ok(());
         }
+        adopted.resources.retain(|resource| !self.knows(resource));
         for resource in &mut adopted.resources {
             let differs =
                 if resource.changed { ", where it differs from main.py: see `clockwork plan`" } else { "" };
@@ -62,6 +54,39 @@ impl Deploying<'_> {
         }
         report.failure = None;
         self.record(py, &adopted, &self.wanted())
+    }
+
+    /// Why what goes by a name cannot be taken up, where it cannot.
+    fn no_adoption(&self, name: &str, found: &[ResourceOutcome]) -> Option<String> {
+        if found.is_empty() {
+            return Some(format!(
+                "'{}' is the name of no resource, and only resources are taken up: give the name of one",
+                name.escape_debug()
+            ));
+        }
+        let new: Vec<&ResourceOutcome> = found.iter().filter(|resource| !self.knows(resource)).collect();
+        if new.is_empty() {
+            let address = &found[0].address;
+            return Some(format!(
+                "the state knows {address} already, so that there is nothing to take up: `clockwork plan` shows how \
+                 it differs from main.py, and `clockwork state forget {}` lets go of what is known",
+                address.name
+            ));
+        }
+        new.into_iter().find_map(|ResourceOutcome { address, host, action, error, .. }| match error {
+            Some(error) => Some(format!(
+                "{address} cannot be taken up, because it cannot be told whether it is on {host}: {error}"
+            )),
+            None if *action == Action::Create => Some(format!(
+                "{address} is not on {host} as far as can be told, so that it cannot be taken up: `clockwork apply` \
+                 creates it"
+            )),
+            None => None,
+        })
+    }
+
+    fn knows(&self, resource: &ResourceOutcome) -> bool {
+        self.known.state.get(&resource.address, &resource.host).is_some()
     }
 
     /// Writes down what is about to be done, where anything is.

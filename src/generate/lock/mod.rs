@@ -109,9 +109,7 @@ impl Lock {
 
     /// What is pinned under a name, or under `Kind.name` where two kinds share it.
     pub fn find(&self, name: &str) -> Result<(&Address, &Entry)> {
-        let fits =
-            |address: &Address| address.name == name || format!("{}.{}", address.kind, address.name) == name;
-        let mut found = self.entries.iter().filter(|(address, _)| fits(address));
+        let mut found = self.entries.iter().filter(|(address, _)| address.is_called(name));
         match (found.next(), found.next()) {
             (Some(found), None) => Ok(found),
             (Some((address, _)), Some(_)) => Err(Error::Settings(format!(
