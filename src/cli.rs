@@ -4,10 +4,12 @@ mod watch;
 
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::graph::GraphFormat;
+use crate::plan::SavedPlan;
 pub use watch::Watch;
 
 /// Infrastructure as Python: declare it, let a model fill in the rest, deploy it with pyinfra.
@@ -106,8 +108,8 @@ pub enum Command {
         /// Plan to remove what main.py no longer has
         #[arg(long)]
         prune: bool,
-        /// Write the plan to a file, for `clockwork apply FILE`
-        #[arg(long, value_name = "FILE")]
+        /// Write the plan to a file, for `clockwork apply FILE`; its name ends in .json
+        #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(plan_file))]
         out: Option<PathBuf>,
         /// Exit with 2 where changes are pending
         #[arg(long)]
@@ -237,6 +239,11 @@ fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "it is no number of seconds".to_owned())?;
     let sane = (0.0..=1e9).contains(&seconds);
     sane.then_some(seconds).ok_or_else(|| "seconds are a number from 0 on".to_owned())
+}
+
+/// Takes the name of a file for a plan.
+fn plan_file(path: PathBuf) -> Result<PathBuf, &'static str> {
+    if SavedPlan::can_be(&path) { Ok(path) } else { Err("the name of a plan ends in .json") }
 }
 
 /// What to do with the local model.

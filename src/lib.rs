@@ -4,6 +4,7 @@
 //! Nothing here knows of Python objects: the crate `clockwork-py` converts, calls and maps errors.
 
 pub mod cli;
+mod clock;
 pub mod compile;
 mod disk;
 pub mod error;

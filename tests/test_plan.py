@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import clockwork
-from clockwork.exceptions import DeclinedError, PlanMovedError
+from clockwork.exceptions import DeclinedError, LoadError, PlanMovedError
+from clockwork.resources import FileResource
 
 if TYPE_CHECKING:
     from support.project import Project
@@ -284,3 +285,20 @@ def test_a_program_says_yes_or_no_to_a_kept_plan_too(three: Project, monkeypatch
             clockwork.apply("plan.json", **limits)  # type: ignore[arg-type]
     assert clockwork.apply("plan.json", approve=approve).changed
     assert three.known() == ["a", "b"]
+
+
+def test_a_plan_is_kept_under_a_name_that_apply_knows(
+    three: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(three.folder)
+    refused = three.run("plan", "--out", "plan.out")
+    assert refused.returncode == 2
+    assert "the name of a plan ends in .json" in refused.stderr
+    with pytest.raises(ValueError, match=r"ends in \.json"):
+        clockwork.plan(out="plan.out")
+    heard: list[object] = []
+    a = FileResource(name="a", content="", directory="out")
+    with pytest.raises(LoadError, match="put them into a file"):
+        clockwork.plan([a], out="plan.json", progress=heard.append)
+    assert heard == []
+    assert sorted(path.name for path in three.folder.glob("plan*")) == []

@@ -63,7 +63,7 @@ impl<'py> Invocation<'py> {
     /// Where the source is a plan in a file, takes that for what is to be run. Whether it was one.
     pub fn read_plan(&mut self, py: Python<'py>) -> PyResult<bool> {
         let path = self.source.extract::<PathBuf>().ok();
-        let is_plan = |path: &PathBuf| path.extension().is_some_and(|end| end == "json") && !path.is_dir();
+        let is_plan = |path: &PathBuf| SavedPlan::can_be(path) && !path.is_dir();
         let Some(path) = path.filter(|path| self.verb == Verb::Apply && is_plan(path)) else {
             return Ok(false);
         };

@@ -8,13 +8,14 @@ use clockwork_core::cli::Verb;
 use clockwork_core::event::Silent;
 use clockwork_core::generate::Regenerate;
 use clockwork_core::outcome::Report;
+use clockwork_core::plan::SavedPlan;
 use clockwork_core::settings::Overrides;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Deserialize;
 
 use crate::invocation::{Approval, Approver, Invocation};
-use crate::pipeline;
+use crate::{errors, pipeline};
 
 /// The keyword arguments of a method of `ClockworkCore`.
 #[derive(Default, Deserialize)]
@@ -56,6 +57,16 @@ impl Options {
     ) -> PyResult<Invocation<'_>> {
         let lock_timeout = Duration::try_from_secs_f64(self.lock_timeout)
             .map_err(|_| PyValueError::new_err("lock_timeout is a number of seconds, from 0 on"))?;
+        if let Some(out) = &self.out {
+            if !SavedPlan::can_be(out) {
+                return Err(PyValueError::new_err("out is the name of a file that ends in .json"));
+            }
+            if source.extract::<PathBuf>().is_err() {
+                let message =
+                    "a plan of a list of resources cannot be kept: put them into a file, and plan that";
+                return Err(errors::exception(source.py(), "LoadError", message));
+            }
+        }
         Ok(Invocation {
             verb,
             source,

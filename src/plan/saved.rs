@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Standing;
 use crate::VERSION;
+use crate::clock;
 use crate::disk::{self, Keep};
 use crate::error::{Error, Result};
 use crate::outcome::{DeployOutcome, ResourceOutcome};
@@ -46,13 +47,18 @@ impl SavedPlan {
         Self {
             format: FORMAT,
             clockwork: VERSION.to_owned(),
-            created_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            created_at: clock::now(),
             source: source.to_path_buf(),
             targets,
             prune,
             wanted: fingerprints(wanted),
             resources: of_interest(outcome, prune),
         }
+    }
+
+    /// Whether a file of that name can be taken for a plan: anything else is Python.
+    pub fn can_be(path: &Path) -> bool {
+        path.extension().is_some_and(|end| end == "json")
     }
 
     /// Writes it, for the user's eyes only: a diff can show what is nobody else's business.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::VERSION;
+use crate::clock::now;
 use crate::near;
 use crate::resource::Address;
 
@@ -260,11 +261,6 @@ impl State {
         });
         &mut self.entries[place]
     }
-}
-
-/// The time, in UTC, to the second.
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Who writes the state.

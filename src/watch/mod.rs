@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use crate::clock;
 use crate::outcome::{Action, ArtifactReport, CheckOutcome, Failure, HostError, Report, ResourceOutcome};
 use crate::resource::Address;
 
@@ -67,7 +68,7 @@ impl Round {
             schema: Report::SCHEMA,
             command: "watch",
             number,
-            time: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            time: clock::now(),
             folder,
             watched: 0,
             drifted: Vec::new(),

@@ -16,10 +16,7 @@ impl Deploying<'_> {
         let Some(out) = self.invocation.out.as_ref().filter(|_| report.failure.is_none()) else {
             return Ok(());
         };
-        let Ok(path) = self.invocation.source.extract::<PathBuf>() else {
-            let message = "a plan of a list of resources cannot be kept: put them into a file, and plan that";
-            return Err(errors::exception(py, "LoadError", message));
-        };
+        let path: PathBuf = self.invocation.source.extract()?;
         let (folder, file) = load::place(&path);
         let targets = self.invocation.targets.clone();
         let saved = SavedPlan::new(
