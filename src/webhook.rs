@@ -71,7 +71,7 @@ impl Webhook {
     }
 
     /// The server's name for messages: its host and port.
-    pub fn host(&self) -> String {
+    fn host(&self) -> String {
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
         format!("{}{port}", self.url.host_str().unwrap_or_default())
     }

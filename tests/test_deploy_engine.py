@@ -365,3 +365,28 @@ def test_pyinfra_is_imported_only_when_needed() -> None:
         "import gevent.hub, threading; assert gevent.hub.MAIN_THREAD_IDENT == threading.main_thread().ident"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+WARNING = """
+from pyinfra import logger
+from pyinfra.api import operation
+@operation()
+def grumble():
+    logger.warning("something is odd here")
+    yield "true"
+grumble()
+"""
+
+
+@pytest.mark.parametrize(("apart", "told"), [(True, False), (False, True)])
+def test_a_failure_repeats_complaints_of_its_own_resource_alone(
+    tmp_path: Path, apart: bool, told: bool
+) -> None:
+    fails = "raise RuntimeError('no')\n"
+    sections = (
+        [section("one", WARNING), section("two", fails)] if apart else [section("one", WARNING + fails)]
+    )
+    outcome = run(tmp_path, *sections, plan=True)
+    error = outcome["resources"][-1]["error"]
+    assert "no" in error
+    assert ("something is odd here" in error) == told

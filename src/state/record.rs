@@ -66,11 +66,9 @@ pub fn record(state: &mut State, before: &State, done: &[ResourceOutcome], wante
     }
 }
 
-/// Drops what is known of a resource, on one host or on all, and says how much that was.
-pub fn forget(state: &mut State, address: &Address, host: Option<&str>) -> usize {
-    let before = state.entries.len();
+/// Drops what is known of a resource, on one host or on all.
+pub fn forget(state: &mut State, address: &Address, host: Option<&str>) {
     state.entries.retain(|entry| entry.address != *address || host.is_some_and(|host| entry.host != host));
-    before - state.entries.len()
 }
 
 /// What was announced was not begun.

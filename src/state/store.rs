@@ -39,7 +39,7 @@ pub struct Wait<'a> {
 /// The state of one project.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     folder: PathBuf,
     held: Option<Guard>,
 }
@@ -48,11 +48,6 @@ impl Store {
     /// The state of the project in `folder`.
     pub fn new(folder: &Path) -> Self {
         Self { path: folder.join(FILE_NAME), folder: folder.to_path_buf(), held: None }
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// What is known.

@@ -64,7 +64,7 @@ fn store() -> (tempfile::TempDir, Store) {
 fn written(text: &str) -> (tempfile::TempDir, Store) {
     let (folder, store) = store();
     fs::create_dir(folder.path().join(".clockwork")).unwrap();
-    fs::write(store.path(), text).unwrap();
+    fs::write(&store.path, text).unwrap();
     (folder, store)
 }
 
@@ -82,7 +82,7 @@ fn what_was_deployed_is_read_as_it_was_written() {
     assert_eq!(entry.deployed.as_ref().unwrap().fingerprint, "up rm 1");
     assert_eq!(entry.pending, None);
     assert_eq!(state.entries()[1].pending.as_ref().unwrap().intent, Intent::Apply);
-    let document: Value = serde_json::from_str(&fs::read_to_string(store.path()).unwrap()).unwrap();
+    let document: Value = serde_json::from_str(&fs::read_to_string(&store.path).unwrap()).unwrap();
     assert_eq!(document["format"], 1);
     assert_eq!(document["clockwork"], VERSION);
 }
@@ -96,10 +96,10 @@ fn nobody_else_may_read_it_and_what_changes_nothing_writes_nothing() {
         record(state, &State::default(), &[outcome("a", Action::Unchanged)], &[wanted("a", "rm")]);
     };
     store.update(again).unwrap();
-    let before = fs::metadata(store.path()).unwrap();
+    let before = fs::metadata(&store.path).unwrap();
     assert_eq!(before.permissions().mode() & 0o777, 0o600);
     store.update(again).unwrap();
-    assert_eq!(fs::metadata(store.path()).unwrap().ino(), before.ino());
+    assert_eq!(fs::metadata(&store.path).unwrap().ino(), before.ino());
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn the_oldest_format_is_read_and_the_newest_is_written() {
             record(state, &State::default(), &[outcome("b", Action::Create)], &[wanted("b", "rm 2")]);
         })
         .unwrap();
-    let document: Value = serde_json::from_str(&fs::read_to_string(store.path()).unwrap()).unwrap();
+    let document: Value = serde_json::from_str(&fs::read_to_string(&store.path).unwrap()).unwrap();
     assert_eq!(document["format"], 1);
     assert_eq!(document["resources"].as_array().unwrap().len(), 2);
 }
@@ -139,7 +139,7 @@ fn what_cannot_be_understood_is_an_error_and_stays() {
             record(state, &State::default(), &[outcome("a", Action::Create)], &[wanted("a", "rm")]);
         };
         store.update(change).unwrap_err();
-        assert_eq!(fs::read_to_string(store.path()).unwrap(), text);
+        assert_eq!(fs::read_to_string(&store.path).unwrap(), text);
     }
 }
 
@@ -358,7 +358,7 @@ proptest! {
         });
         let wanted = Wanted { fields: shown(fields.as_object().unwrap()), ..wanted("a", "rm") };
         store.update(|state| run(state, Action::Create, &outcome("a", Action::Create), &[wanted])).unwrap();
-        let text = fs::read_to_string(store.path()).unwrap();
+        let text = fs::read_to_string(&store.path).unwrap();
         let escaped = Value::String(secret.clone()).to_string();
         prop_assert!(!text.contains(escaped.trim_matches('"')) && !text.contains(&long));
     }

@@ -115,10 +115,15 @@ impl Preparation {
         let code = code.as_ref().map_err(Clone::clone)?;
         self.shared.module.bind(py).call_method1(intern!(py, "run_code"), (code, namespace)).map_err(
             |error| {
-                let mut complaints = std::mem::take(&mut host.lane.get().notes().complaints);
-                if let Some(operation) = host.lane.get().notes().operations.last_mut() {
+                let mut notes = host.lane.get().notes();
+                let mut complaints = std::mem::take(&mut notes.complaints);
+                let section = notes.section;
+                // What another resource's operation has told has nothing to do with this.
+                let last = notes.operations.last_mut().filter(|operation| operation.section == section);
+                if let Some(operation) = last {
                     complaints.append(&mut operation.complaints);
                 }
+                drop(notes);
                 self.shared.explain(py, &error, &complaints)
             },
         )?;
