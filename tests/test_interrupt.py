@@ -92,6 +92,16 @@ while any(each.name == thread.name for each in threading.enumerate()):
     time.sleep(0.01)
 """
 
+SLOW_GOODBYE = """
+from pyinfra.connectors.local import LocalConnector
+
+def disconnect(self):
+    open("leaving", "w").close()
+    time.sleep(2)
+
+LocalConnector.disconnect = disconnect
+"""
+
 
 @dataclass
 class Program:
@@ -250,3 +260,10 @@ def test_nothing_stays_behind(run: Callable[..., Program], tmp_path: Path) -> No
     status, output, seconds = program.end()
     assert (status, output) == (-signal.SIGINT, "")
     assert seconds < 4
+
+
+def test_a_goodbye_is_stopped(run: Callable[..., Program], tmp_path: Path) -> None:
+    program = run(SLOW_GOODBYE + "work()", whole_seconds=0)
+    program.wait_for((tmp_path / "leaving").exists)
+    program.process.send_signal(signal.SIGINT)
+    assert program.end()[:2] == (-signal.SIGINT, "interrupted\n")

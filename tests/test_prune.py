@@ -305,3 +305,72 @@ def test_what_does_not_say_how_it_is_removed(project: Project) -> None:
     assert "`clockwork state forget own`" in done.stdout
     assert "no longer has" not in done.stdout, "once is enough"
     assert project.known() == ["a", "own"]
+
+
+def test_what_is_gone_and_does_not_say_how_it_is_removed_is_put_back_for_that(project: Project) -> None:
+    own = (
+        "class Own(Resource):\n"
+        "    def to_pyinfra_operations(self, artifacts): return 'server.shell(commands=[\"touch made\"])'\n"
+    )
+    project.write(HEAD + own + f"own = Own(name='own')\na = {file('a')}\n")
+    project.run("apply")
+    stays = "Own 'own' does not say how it is taken down, and stays: "
+    assert f"{stays}override to_pyinfra_destroy_operations in Own, or" in project.run("destroy").stdout
+    project.run("apply")
+    write(project, file("a"))
+    done = project.run("apply", "--prune", "--yes")
+    put_back = "put it back into main.py, with to_pyinfra_destroy_operations in Own, and run"
+    assert f"{stays}{put_back} `clockwork destroy --target own`" in done.stdout
+    says = "    def to_pyinfra_destroy_operations(self, artifacts): return 'server.shell(commands=[\"rm made\"])'\n"
+    project.write(HEAD + own + says + f"own = Own(name='own')\na = {file('a')}\n")
+    assert project.actions("destroy", "--target", "own") == {"own": "remove"}
+    assert not (project.folder / "made").exists()
+    assert project.known() == ["a"]
+
+
+STUBBORN = """class Stubborn(Resource):
+    def to_pyinfra_operations(self, artifacts): return 'server.shell(commands=["true"])'
+    def to_pyinfra_destroy_operations(self, artifacts=None): return NO
+"""
+
+
+def test_fail_fast_holds_from_what_is_removed_to_what_is_brought_up(project: Project) -> None:
+    stubborn = STUBBORN.replace("NO", "'server.shell(commands=[\"exit 3\"])'")
+    project.write(HEAD + stubborn + f"own = Stubborn(name='own')\na = {file('a')}\n")
+    project.run("apply")
+    write(project, file("a", content="y"))
+    assert project.actions("apply", "--prune", "--yes", "--fail-fast", expect=1)["a"] == "skipped"
+    assert (project.folder / "out/a").read_text() == "x"
+    assert project.actions("apply", "--prune", "--yes", expect=1)["a"] == "change"
+    assert (project.folder / "out/a").read_text() == "y"
+
+
+def test_what_is_gone_from_its_old_place_and_not_at_its_new_one_is_not_taken_for_deployed(
+    project: Project,
+) -> None:
+    write(project, file("need"), file("a", "path='out/one', depends_on=[r0]"))
+    project.run("apply")
+    # A folder is in the way, which no file takes the place of.
+    (project.folder / "out/need").unlink()
+    (project.folder / "out/need").mkdir()
+    write(project, file("need", content="y"), file("a", "path='out/two', depends_on=[r0]"))
+    report = project.json("apply", expect=1)
+    assert "not brought up at its new one" in report["resources"][1]["error"]
+    assert "pending" in project.state["resources"][1]
+    (project.folder / "out/need").rmdir()
+    assert project.run("apply").returncode == 0
+    assert files(project) == ["need", "two"]
+
+
+def test_what_takes_down_is_in_a_file_as_it_is_run(project: Project) -> None:
+    fails = STUBBORN.replace("NO", "'\\n\\n\\nraise RuntimeError(\"no\")'")
+    project.write(HEAD + fails + "own = Stubborn(name='own')\n")
+    project.run("apply")
+    project.write(
+        HEAD + STUBBORN.replace("NO", "'server.shell(commands=[\"true\"])'") + "own = Stubborn(name='own')\n"
+    )
+    done = project.run("destroy")
+    assert done.returncode == 1
+    number = int(done.stdout.partition("destroy.py, line ")[2].split()[0].strip(":,)"))
+    lines = (project.folder / ".clockwork/pyinfra/destroy.py").read_text().splitlines()
+    assert "raise RuntimeError" in lines[number - 1]

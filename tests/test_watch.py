@@ -359,3 +359,14 @@ def test_a_docker_engine_that_is_down_for_a_while(project: Project, docker: Dock
         assert rounds.end(signal.SIGTERM) == 130
     assert hook.events == ["drift", "healed", "round_failed"]
     assert project.json("watch", "--heal", "--rounds", "1")["drifted"] == [], "it was there all the time"
+
+
+def test_a_watch_writes_no_removals(project: Project) -> None:
+    out = deployed(project)
+    project.write(TWO.replace('name="a.txt"', 'name="a.txt", path="out/moved"'))
+    files = project.folder / ".clockwork/pyinfra"
+    before = sorted(path.name for path in files.iterdir())
+    round = project.json("watch", "--rounds", "1")
+    assert names(round["pending"]) == ["a.txt"]
+    assert sorted(path.name for path in files.iterdir()) == before
+    assert (out / "a.txt").exists()

@@ -68,6 +68,7 @@ pub fn run_script<'py>(
             mode: if plan { deploy::Mode::Plan } else { deploy::Mode::Execute },
             removes,
             fail_fast,
+            stopped: &[],
             observer: observer(listener),
             cancel: cancel.map(|cancel| cancel.get().0.clone()).unwrap_or_default(),
             decide: None,

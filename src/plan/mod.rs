@@ -119,6 +119,11 @@ fn make_way(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
     if !removal.changed && removal.error.is_none() {
         return;
     }
+    if resource.action == Action::Skipped && removal.changed {
+        // Else the state would take it for deployed.
+        let is_nowhere = || "it is gone from its old place, and is not brought up at its new one".to_owned();
+        resource.error.get_or_insert_with(is_nowhere);
+    }
     resource.action = removal.action.and(resource.action);
     resource.replaces |= removal.changed;
     resource.changed |= removal.changed;

@@ -71,6 +71,8 @@ pub struct Notes {
     pub complaints: Vec<String>,
     /// Why the host cannot be used.
     pub host_error: Option<String>,
+    /// Whether the host is left alone, because something has failed there before this run.
+    pub stopped: bool,
     /// The sections that have failed.
     pub failed: HashSet<usize>,
     /// Why the code of a section failed, where it was the code itself.

@@ -73,6 +73,8 @@ pub struct Job<'a> {
     pub removes: bool,
     /// Whether a host stops at its first failure; else what does not need the failed one goes on.
     pub fail_fast: bool,
+    /// The hosts that are left alone, because something has failed there already.
+    pub stopped: &'a [String],
     /// Who wants to know.
     pub observer: Arc<dyn Observer>,
     /// Stops the run from another thread.
@@ -92,8 +94,10 @@ pub type Decide<'a> = &'a dyn Fn(Python<'_>, &DeployOutcome) -> PyResult<bool>;
 pub fn run(py: Python<'_>, job: &Job<'_>) -> PyResult<DeployOutcome> {
     let session = session::Session::open(py, job)?;
     let done = session.run(py, job);
-    session.close(py);
-    Ok(report::outcome(job.script, &session, done?))
+    let closed = session.close(py);
+    let reached = done?;
+    closed?;
+    Ok(report::outcome(job.script, &session, reached))
 }
 
 /// Starts to import pyinfra in the background, so that it is there when it is needed.

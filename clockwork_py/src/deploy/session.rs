@@ -67,7 +67,7 @@ impl Shared {
         if notes.is_out(section) {
             return true;
         }
-        let stopped = self.fail_fast && !notes.failed.is_empty();
+        let stopped = notes.stopped || (self.fail_fast && !notes.failed.is_empty());
         let out = stopped || self.needs[section].iter().any(|need| notes.is_out(*need));
         if out {
             notes.left_out.insert(section);
@@ -130,11 +130,9 @@ impl Session {
             let host = host?;
             let lane = new_lane()?;
             module.call_method1("watch_facts", (&lane, &host))?;
-            hosts.push(HostLane {
-                name: host.getattr("name")?.extract()?,
-                host: host.unbind(),
-                lane: lane.unbind(),
-            });
+            let name: String = host.getattr("name")?.extract()?;
+            lane.get().notes().stopped = job.stopped.contains(&name);
+            hosts.push(HostLane { name, host: host.unbind(), lane: lane.unbind() });
         }
         if hosts.is_empty() {
             let message = "the inventory names no host, so there is nowhere to deploy to. It has to hold a list of \
@@ -187,12 +185,13 @@ impl Session {
         Ok(Mode::Execute)
     }
 
-    /// Disconnects, and closes what pyinfra leaves open.
-    pub fn close(&self, py: Python<'_>) {
+    /// Disconnects, and closes what pyinfra leaves open. An error is an interrupt meanwhile.
+    pub fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let mut closed = Ok(());
         if !self.cancel.is_cancelled() {
             let shared = Arc::clone(&self.shared);
             // A host that cannot be disconnected in an orderly way is cut off below.
-            let _ = self.on_all(py, move |py, _, host| {
+            closed = self.on_all(py, move |py, _, host| {
                 let connected =
                     host.host.bind(py).getattr("connected").is_ok_and(|c| c.is_truthy().unwrap_or(false));
                 if connected {
@@ -201,6 +200,7 @@ impl Session {
             });
         }
         self.hang_up(py);
+        closed
     }
 
     fn hang_up(&self, py: Python<'_>) {

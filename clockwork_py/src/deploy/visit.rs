@@ -44,6 +44,7 @@ pub fn visit<T: Send + Sync + 'static>(
         mode: Mode::Execute,
         removes: false,
         fail_fast: false,
+        stopped: &[],
         observer: Arc::clone(visit.observer),
         cancel: visit.cancel.clone(),
         decide: None,
@@ -69,8 +70,9 @@ pub fn visit<T: Send + Sync + 'static>(
             host.lane.get().notes().host_error = Some(error);
         }
     });
-    session.close(py);
+    let closed = session.close(py);
     done?;
+    closed?;
     let away = session.hosts.iter().filter_map(|host| {
         let error = host.lane.get().notes().host_error.clone()?;
         Some(HostError { host: host.name.clone(), error })

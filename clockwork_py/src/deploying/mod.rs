@@ -49,12 +49,14 @@ struct Pass<'a> {
     script: &'a Script,
     /// Whether it takes away.
     removes: bool,
+    /// The hosts that are left alone, because something has failed there already.
+    stopped: Vec<String>,
 }
 
 impl<'a> Pass<'a> {
     /// Takes away what is in the way of the others, or what main.py no longer has.
     fn removals(script: &'a Script) -> Self {
-        Self { file: REMOVALS, script, removes: true }
+        Self { file: REMOVALS, script, removes: true, stopped: Vec::new() }
     }
 }
 
@@ -70,14 +72,14 @@ impl Deploying<'_> {
         let moved = if self.invocation.is_repair() { Vec::new() } else { self.moved() };
         let moved = blocks(py, &moved, &mut untold)?;
         let gone = if shows_gone { blocks(py, &self.gone_here(), &mut untold)? } else { Vec::new() };
-        let pass = Pass { file: "deploy.py", script, removes: false };
+        let pass = Pass { file: "deploy.py", script, removes: false, stopped: Vec::new() };
         let pruned = if moved.is_empty() && gone.is_empty() {
             self.at_once(py, report, &pass, &self.wanted())?
         } else {
             self.after_removals(py, report, &pass, moved, gone)?
         };
         self.say_what_is_gone(report, pruned, &untold);
-        telling::say_what_stays(report, &untold);
+        self.say_what_stays(report, &untold);
         self.adopt(py, report)?;
         self.keep_plan(py, report)
     }
@@ -90,8 +92,11 @@ impl Deploying<'_> {
         }
         let mut untold = Vec::new();
         let script = Script::assemble(Phase::Destroy, blocks(py, &all, &mut untold)?);
-        self.at_once(py, report, &Pass { file: "destroy.py", script: &script, removes: true }, &[])?;
-        telling::say_what_stays(report, &untold);
+        let pass = Pass { file: "destroy.py", script: &script, removes: true, stopped: Vec::new() };
+        // What main.py says alone is there already; the lines of an error are of what is run.
+        self.write(py, &pass)?;
+        self.at_once(py, report, &pass, &[])?;
+        self.say_what_stays(report, &untold);
         Ok(())
     }
 
@@ -180,7 +185,7 @@ impl Deploying<'_> {
     ) -> PyResult<bool> {
         let wanted = self.wanted();
         let all = Script::assemble(Phase::Destroy, gone.into_iter().chain(moved.clone()).collect());
-        self.write_removals(py, &all)?;
+        self.write(py, &Pass::removals(&all))?;
         let look = |pass: &Pass<'_>| self.job(py, pass, deploy::Mode::Plan, None);
         let mut planned = plan::merge(self.removed(look(&Pass::removals(&all))?), look(deploy)?);
         let decision = Decision::default();
@@ -191,9 +196,13 @@ impl Deploying<'_> {
         let removed = if script.sections.is_empty() {
             DeployOutcome::default()
         } else {
-            self.removed(self.run(py, &Pass::removals(&script), None)?)
+            let pass = Pass::removals(&script);
+            self.write(py, &pass)?;
+            self.removed(self.run(py, &pass, None)?)
         };
-        let mut outcome = plan::merge(removed, self.run(py, deploy, None)?);
+        let failed = removed.resources.iter().filter(|r| self.invocation.fail_fast && r.error.is_some());
+        let deploy = Pass { stopped: failed.map(|r| r.host.clone()).collect(), ..*deploy };
+        let mut outcome = plan::merge(removed, self.run(py, &deploy, None)?);
         self.compare(&mut outcome, &wanted, report);
         self.finish(py, report, outcome, &wanted, &decision)
     }
@@ -305,6 +314,7 @@ impl Deploying<'_> {
             mode,
             removes: pass.removes,
             fail_fast: self.invocation.fail_fast,
+            stopped: &pass.stopped,
             observer: Arc::clone(&self.invocation.observer),
             cancel: deploy::Cancel::default(),
             decide,
@@ -312,8 +322,12 @@ impl Deploying<'_> {
         deploy::run(py, &job).map_err(|error| inventory_error(py, error))
     }
 
-    fn write_removals(&self, py: Python<'_>, script: &Script) -> PyResult<()> {
-        clockwork_core::compile::write_file(&self.folder.join(REMOVALS), &script.text)
+    /// Writes a script to its file, where somebody looks on.
+    fn write(&self, py: Python<'_>, pass: &Pass<'_>) -> PyResult<()> {
+        if self.invocation.unattended {
+            return Ok(());
+        }
+        clockwork_core::compile::write_file(&self.folder.join(pass.file), &pass.script.text)
             .map_err(|error| errors::map(py, &error))
     }
 }

@@ -34,6 +34,29 @@ impl Deploying<'_> {
         }
         report.notes.append(&mut notes);
     }
+
+    /// Names what cannot be taken down, and why.
+    pub(super) fn say_what_stays(&self, report: &mut Report, untold: &[(Address, Removal)]) {
+        for (address, removal) in untold {
+            let Address { kind, name } = address;
+            let is_gone = self.known.gone.contains(address);
+            let forget = format!("or let it be with `clockwork state forget {name}`");
+            report.notes.push(match removal {
+                Removal::Secret => format!(
+                    "{address} stays: the code that takes it down holds a secret, which the state does not keep. Put \
+                     it back into main.py and run `clockwork destroy --target {name}`, {forget}"
+                ),
+                _ if is_gone => format!(
+                    "{address} does not say how it is taken down, and stays: put it back into main.py, with \
+                     to_pyinfra_destroy_operations in {kind}, and run `clockwork destroy --target {name}`, {forget}"
+                ),
+                _ => format!(
+                    "{address} does not say how it is taken down, and stays: override to_pyinfra_destroy_operations \
+                     in {kind}, {forget}"
+                ),
+            });
+        }
+    }
 }
 
 /// Says what failed, briefly: the report has it all.
@@ -52,22 +75,4 @@ pub(super) fn failure(outcome: &DeployOutcome, looked: bool) -> Option<Failure> 
         failures => format!("{} things could not be {verb}\n  {}", failures.len(), failures.join("\n  ")),
     };
     Some(Failure::new("DeployError", message))
-}
-
-/// Names what cannot be taken down, and why.
-pub(super) fn say_what_stays(report: &mut Report, untold: &[(Address, Removal)]) {
-    for (address, removal) in untold {
-        let Address { kind, name } = address;
-        report.notes.push(match removal {
-            Removal::Secret => format!(
-                "{address} stays: the code that takes it down holds a secret, which the state does not keep. Put it \
-                 back into main.py and run `clockwork destroy --target {name}`, or let it be with `clockwork state \
-                 forget {name}`"
-            ),
-            _ => format!(
-                "{address} does not say how it is taken down, and stays: override to_pyinfra_destroy_operations in \
-                 {kind}, or let it be with `clockwork state forget {name}`"
-            ),
-        });
-    }
 }
