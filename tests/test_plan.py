@@ -282,7 +282,7 @@ def test_a_program_says_yes_or_no_to_a_kept_plan_too(three: Project, monkeypatch
     assert three.known() == ["a", "b", "c"]
     for limits in ({"prune": True}, {"target": "b"}):
         with pytest.raises(ValueError, match=r"give prune and target to clockwork\.plan"):
-            clockwork.apply("plan.json", **limits)  # type: ignore[arg-type]
+            clockwork.apply("plan.json", **limits)
     assert clockwork.apply("plan.json", approve=approve).changed
     assert three.known() == ["a", "b"]
 
