@@ -5,8 +5,10 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # What the installed package is made from; a change in any of it installs anew.
-SOURCES := pyproject.toml Cargo.toml Cargo.lock README.md clockwork_py/Cargo.toml \
+SOURCES := pyproject.toml constraints.txt Cargo.toml Cargo.lock README.md clockwork_py/Cargo.toml \
 	$(shell find src clockwork_py/src python -type f -not -name '*.pyc' -not -name '*.so')
+# Ends what hangs; macOS lacks the command. pytest does the same by itself.
+LIMIT := $(if $(shell command -v timeout),timeout --kill-after=30 45m)
 
 .PHONY: help install fmt lint types test bench clean
 
@@ -23,7 +25,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[local,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[local,test]'
 	touch $@
 
 fmt: install
@@ -39,10 +41,11 @@ lint: install
 
 types: install
 	$(BIN)/mypy
+	for example in examples/*/main.py; do $(BIN)/mypy $$example || exit 1; done
 	cd tests && $(abspath $(BIN))/python -m mypy.stubtest clockwork._core
 
 test: install
-	cargo test --workspace --locked --quiet
+	$(LIMIT) cargo test --workspace --locked --quiet
 	$(BIN)/python -m pytest
 
 bench: install

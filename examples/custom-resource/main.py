@@ -40,7 +40,7 @@ class Signpost(Resource):
         )
         """
 
-    def to_pyinfra_destroy_operations(self, artifacts: dict[str, Any]) -> str:
+    def to_pyinfra_destroy_operations(self, artifacts: dict[str, Any] | None = None) -> str:
         return f"""
         files.link(path={f"{self.folder}/latest"!r}, present=False)
         files.file(path={f"{self.folder}/signpost.txt"!r}, present=False)
