@@ -11,7 +11,8 @@ from support.docker import Docker, Images, build_images, remove_images
 from support.model_server import ModelServer
 from support.project import Project
 from support.require import in_ci
-from support.sshd import free_port
+from support.sshd import Sshd, free_port, running_sshd
+from support.watching import Hook, running_hook
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -70,3 +71,24 @@ def project(tmp_path: Path) -> Project:
 def served_project(tmp_path: Path, model_server: ModelServer) -> Project:
     """A project whose model server is the scripted one, and that has no key."""
     return Project(tmp_path, model_server.base_url)
+
+
+@pytest.fixture
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process works in a folder of the test's own, and tells no webhook."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLOCKWORK_WEBHOOK", raising=False)
+
+
+@pytest.fixture(scope="module")
+def sshd() -> Iterator[Sshd]:
+    """A server that stands for other hosts; a test that stops it starts one of its own instead."""
+    with running_sshd() as server:
+        yield server
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A webhook."""
+    with running_hook() as hook:
+        yield hook

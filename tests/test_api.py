@@ -17,15 +17,11 @@ from clockwork.core import ClockworkCore
 from clockwork.pyinfra_compiler import PyInfraCompiler
 from clockwork.resources import FileResource
 from clockwork.results import HostError, OperationResult, ResourceResult, Result
-from support.sshd import Sshd, running_sshd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from support.sshd import Sshd
 
-
-@pytest.fixture(autouse=True)
-def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_a_folder")
 
 
 def file(name: str = "a.txt", content: str = "x") -> FileResource:
@@ -70,12 +66,6 @@ def test_two_deploys_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
         assert {path.read_text() for path in (tmp_path / name / "out").iterdir()} == {
             f"{name} {i}" for i in range(30)
         }
-
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[Sshd]:
-    with running_sshd() as server:
-        yield server
 
 
 def test_an_overridden_inventory_is_deployed_to(sshd: Sshd, tmp_path: Path) -> None:

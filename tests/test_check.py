@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     from support.project import Project
 
 
-@pytest.fixture(autouse=True)
-def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_a_folder")
 
 
 def test_a_service_from_apply_to_check(project: Project, docker: Docker) -> None:

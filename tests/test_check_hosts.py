@@ -9,39 +9,20 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-import clockwork
 from clockwork.assertions import CheckHost, CommandSucceeds, FileExists, HttpResponds, PortOpen
 from clockwork.exceptions import CheckError, DeployError
-from clockwork.pyinfra_compiler import PyInfraCompiler
 from clockwork.resources import FileResource
 from support.processes import gone
-from support.sshd import Sshd, free_port, running_sshd
+from support.sshd import core, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from clockwork.results import Result
     from support.project import Project
+    from support.sshd import Sshd
 
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[Sshd]:
-    with running_sshd() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def core(inventory: str) -> clockwork.ClockworkCore:
-    class Hosts(PyInfraCompiler):
-        def _generate_inventory(self) -> str:
-            return inventory
-
-    return clockwork.ClockworkCore(compiler=Hosts())
+pytestmark = pytest.mark.usefixtures("in_a_folder")
 
 
 def file(*assertions: Any) -> FileResource:

@@ -10,10 +10,9 @@ import psutil
 import pytest
 
 from clockwork import _core
-from support.sshd import Sshd, free_port, running_sshd
+from support.sshd import Sshd, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PRELUDE = """\
@@ -21,12 +20,6 @@ from io import StringIO
 from pyinfra import host, inventory
 from pyinfra.operations import files, server
 """
-
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[Sshd]:
-    with running_sshd() as server:
-        yield server
 
 
 def section(name: str, code: str) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ import pytest
 
 import clockwork
 from clockwork.resources import FileResource
-from support.project import clean_environment
+from support.project import actions, clean_environment
 
 if TYPE_CHECKING:
     from support.project import Project
@@ -24,12 +24,6 @@ key = FileResource(name="key", content="secret\\n", directory="out", mode="600")
 """
 
 
-def actions(report: dict[str, object]) -> dict[str, str]:
-    resources = report["resources"]
-    assert isinstance(resources, list)
-    return {resource["name"]: resource["action"] for resource in resources}
-
-
 def test_from_declaration_to_removal(project: Project) -> None:
     project.write(MAIN)
     out = project.folder / "out"
@@ -40,7 +34,7 @@ def test_from_declaration_to_removal(project: Project) -> None:
     assert not out.exists(), "a plan changes nothing"
     assert project.run("plan", "--detailed-exitcode").returncode == 2
 
-    assert actions(project.json("apply")) == {"motd": "create", "key": "create"}
+    assert project.actions("apply") == {"motd": "create", "key": "create"}
     assert (out / "deep/motd").read_text() == "Welcome.\n"
     assert (out / "key").stat().st_mode & 0o777 == 0o600
     before = (out / "key").stat().st_mtime_ns
@@ -56,19 +50,19 @@ def test_from_declaration_to_removal(project: Project) -> None:
     assert actions(plan) == {"motd": "change", "key": "unchanged"}
     assert "-Welcome.\n+Welcome back.\n" in plan["resources"][0]["diff"]
     assert (out / "deep/motd").read_text() == "Welcome.\n"
-    assert actions(project.json("apply")) == {"motd": "change", "key": "unchanged"}
+    assert project.actions("apply") == {"motd": "change", "key": "unchanged"}
     assert (out / "deep/motd").read_text() == "Welcome back.\n"
 
     project.write(MAIN.replace("600", "640").replace("Welcome.", "Welcome back."))
-    assert actions(project.json("apply")) == {"motd": "unchanged", "key": "change"}
+    assert project.actions("apply") == {"motd": "unchanged", "key": "change"}
     assert (out / "key").stat().st_mode & 0o777 == 0o640
 
-    assert actions(project.json("destroy", "--dry-run")) == {"key": "remove", "motd": "remove"}
+    assert project.actions("destroy", "--dry-run") == {"key": "remove", "motd": "remove"}
     assert (out / "key").exists()
-    assert actions(project.json("destroy")) == {"key": "remove", "motd": "remove"}
+    assert project.actions("destroy") == {"key": "remove", "motd": "remove"}
     assert not (out / "key").exists()
     assert not (out / "deep/motd").exists()
-    assert actions(project.json("destroy")) == {"key": "unchanged", "motd": "unchanged"}
+    assert project.actions("destroy") == {"key": "unchanged", "motd": "unchanged"}
 
 
 def test_the_same_from_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +140,7 @@ def test_what_cannot_be_written_is_told_and_costs_nothing_else(project: Project)
     assert actions(report)["apart"] == "unchanged"
     assert actions(report)["needs it"] == "skipped"
     (project.folder / "out/apart").unlink()
-    assert actions(project.json("apply", "--fail-fast", expect=1))["apart"] == "skipped"
+    assert project.actions("apply", "--fail-fast", expect=1)["apart"] == "skipped"
     assert not (project.folder / "out/apart").exists()
     assert "FileResource 'bad' on @local" in report["error"]["message"]
 
@@ -191,10 +185,10 @@ def test_plain_pyinfra_does_the_same(project: Project, tmp_path: Path) -> None:
 
     pyinfra("deploy.py")
     assert (tmp_path / "out/deep/motd").read_text() == "Welcome.\n"
-    assert actions(project.json("apply")) == {"motd": "unchanged", "key": "unchanged"}
+    assert project.actions("apply") == {"motd": "unchanged", "key": "unchanged"}
     pyinfra("destroy.py")
     assert not (tmp_path / "out/key").exists()
-    assert actions(project.json("destroy")) == {"key": "unchanged", "motd": "unchanged"}
+    assert project.actions("destroy") == {"key": "unchanged", "motd": "unchanged"}
 
 
 @pytest.mark.parametrize("there", ["link", "folder"])

@@ -21,10 +21,6 @@ a = FileResource(name="a.txt", description="Write about clocks", directory="out"
 TWO = ONE + 'b = FileResource(name="b.txt", description="Write about bells", directory="out")\n'
 
 
-def lock(project: Project) -> str:
-    return (project.folder / "clockwork.lock").read_text()
-
-
 def test_what_makes_an_entry_stale_and_what_does_not(
     served_project: Project, model_server: ModelServer
 ) -> None:
@@ -55,13 +51,13 @@ def test_regenerating_shows_the_difference_and_swaps_the_author(
     done = served_project.run("generate", "--regenerate", "b.txt", "--model", "second", "--color", "never")
     assert "-old b\n    +new b\n" in done.stdout
     assert len(model_server.requests) == 3
-    assert "old a" in lock(served_project)
-    assert 'model = "first"' in lock(served_project)
-    assert 'model = "second"' in lock(served_project)
+    assert "old a" in served_project.lock
+    assert 'model = "first"' in served_project.lock
+    assert 'model = "second"' in served_project.lock
     model_server.script(Reply(text="newer a\n"), Reply(text="newer b\n"))
     report = served_project.json("generate", "--regenerate", "--concurrency", "1")
     assert "-old a\n+newer a\n" in report["artifacts"][0]["diff"]
-    assert "newer b" in lock(served_project)
+    assert "newer b" in served_project.lock
     done = served_project.run("generate", "--regenerate", "c.txt")
     assert done.returncode == 1
     assert "Did you mean 'a.txt'" in done.stderr or "Did you mean 'b.txt'" in done.stderr
@@ -91,18 +87,18 @@ def test_locked_asks_nobody_and_tells_what_is_missing_or_stale(
 def test_entries_of_what_is_gone_are_dropped(served_project: Project) -> None:
     served_project.write(TWO)
     served_project.run("generate")
-    assert 'name = "b.txt"' in lock(served_project)
+    assert 'name = "b.txt"' in served_project.lock
     served_project.write(ONE)
     served_project.run("generate")
-    assert 'name = "b.txt"' not in lock(served_project)
-    assert 'name = "a.txt"' in lock(served_project)
+    assert 'name = "b.txt"' not in served_project.lock
+    assert 'name = "a.txt"' in served_project.lock
 
 
 def test_an_edit_by_hand_is_kept_as_the_users(served_project: Project, model_server: ModelServer) -> None:
     served_project.write(ONE)
     model_server.script(Reply(text="theirs\n"))
     served_project.run("generate")
-    (served_project.folder / "clockwork.lock").write_text(lock(served_project).replace("theirs", "mine"))
+    (served_project.folder / "clockwork.lock").write_text(served_project.lock.replace("theirs", "mine"))
     report = served_project.json("apply")
     assert report["artifacts"][0]["edited"]
     assert (served_project.folder / "out/a.txt").read_text() == "mine\n"
@@ -135,7 +131,7 @@ def test_what_is_paid_for_survives_an_interrupt(served_project: Project, model_s
     model_server.script(Reply(), Reply(), Reply(delay=60))
     terminal = served_project.terminal("generate", "--concurrency", "1", interrupt_at="'1.txt' written")
     assert terminal.returncode == 130
-    assert [f'name = "{i}.txt"' in lock(served_project) for i in range(3)] == [True, True, False]
+    assert [f'name = "{i}.txt"' in served_project.lock for i in range(3)] == [True, True, False]
     model_server.reset()
     assert served_project.run("generate").returncode == 0
     assert len(model_server.requests) == 1
@@ -154,7 +150,7 @@ def test_two_runs_at_once_lose_nothing(served_project: Project, model_server: Mo
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(f'name = "{name}"' in lock(served_project) for name in names["x"] + names["y"])
+    assert all(f'name = "{name}"' in served_project.lock for name in names["x"] + names["y"])
 
 
 def test_show_tells_where_an_artifact_comes_from(served_project: Project, model_server: ModelServer) -> None:

@@ -20,12 +20,6 @@ README = (ROOT / "README.md").read_text()
 EXAMPLES = dict(re.findall(r"<!-- example: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
 
 
-def actions(report: dict[str, object]) -> dict[str, str]:
-    resources = report["resources"]
-    assert isinstance(resources, list)
-    return {resource["name"]: resource["action"] for resource in resources}
-
-
 def test_the_documented_main(served_project: Project, model_server: ModelServer) -> None:
     served_project.write(EXAMPLES["documented"])
     report = served_project.json("generate")
@@ -37,16 +31,16 @@ def test_a_kind_of_your_own(served_project: Project, model_server: ModelServer) 
     model_server.script(Reply(text=text))
     target = served_project.folder / "greeting"
     served_project.write(EXAMPLES["custom"].replace("/tmp/clockwork-greeting", str(target)))
-    assert actions(served_project.json("apply")) == {"hello": "create"}
+    assert served_project.actions("apply") == {"hello": "create"}
     assert (target / "latest").read_text().strip() == text.strip()
-    assert actions(served_project.json("apply")) == {"hello": "unchanged"}
-    assert actions(served_project.json("destroy")) == {"hello": "remove"}
+    assert served_project.actions("apply") == {"hello": "unchanged"}
+    assert served_project.actions("destroy") == {"hello": "remove"}
     assert not list(target.iterdir())
 
 
 def test_groups(project: Project) -> None:
     project.write(EXAMPLES["groups"].replace("/tmp/clockwork-groups", str(project.folder / "out")))
-    assert set(actions(project.json("apply")).values()) == {"create"}
+    assert set(project.actions("apply").values()) == {"create"}
     document = project.json("graph")
     groups = {r["name"]: g for r, g in zip(document["resources"], document["groups"], strict=True)}
     assert groups == {
@@ -55,7 +49,7 @@ def test_groups(project: Project) -> None:
         "data.json": "webapp/storage",
         "check.txt": None,
     }
-    assert set(actions(project.json("destroy")).values()) == {"remove"}
+    assert set(project.actions("destroy").values()) == {"remove"}
 
 
 def test_a_script(project: Project) -> None:
@@ -87,12 +81,12 @@ def test_the_life_cycle(project: Project) -> None:
     for part in (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", r"\d+\.\d s"):
         output, shown = re.sub(part, "…", output), re.sub(part, "…", shown)
     assert output == shown
-    assert actions(project.json("apply", "--prune", "--yes")) == {
+    assert project.actions("apply", "--prune", "--yes") == {
         "robots.txt": "remove",
         "base.conf": "drifted",
         "index.html": "change",
     }
-    assert set(actions(project.json("destroy")).values()) == {"remove"}
+    assert set(project.actions("destroy").values()) == {"remove"}
     assert not list((project.folder / "site").iterdir())
 
 

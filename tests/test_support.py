@@ -55,9 +55,6 @@ def test_the_model_server_fails_as_it_is_told(model_server: ModelServer) -> None
         assert (error.code, error.headers["Retry-After"]) == (429, "1")
     with pytest.raises(OSError):
         post(model_server)
-    model_server.script(Reply(cut_after=2))
-    with pytest.raises((OSError, ValueError)):
-        post(model_server, stream=True)
     assert post(model_server)
     model_server.delay = 0.2
     with ThreadPoolExecutor(4) as pool:

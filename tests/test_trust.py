@@ -26,17 +26,13 @@ a = FileResource(name="a.txt", description="Write about clocks", directory="out"
 TWO = ONE + 'b = FileResource(name="b.txt", description="Write about bells", directory="out")\n'
 
 
-def lock(project: Project) -> str:
-    return (project.folder / "clockwork.lock").read_text()
-
-
 def test_a_failed_check_goes_back_to_the_model(served_project: Project, model_server: ModelServer) -> None:
     served_project.write(ONE.replace("a.txt", "a.json"))
     model_server.script(Reply(text='{"a": 1,}'), Reply(text='```json\n{"a": 2}\n```'))
     done = served_project.run("generate")
     assert "generated, repaired 1" in done.stdout
     assert "1 repaired" in done.stdout
-    assert '{"a": 2}' in lock(served_project)
+    assert '{"a": 2}' in served_project.lock
     complaint = model_server.requests[1].body["messages"][-1]["content"]
     assert "line 1 column 9" in complaint or "line 1" in complaint
     assert model_server.requests[1].body["messages"][-2] == {"role": "assistant", "content": '{"a": 1,}'}
@@ -289,7 +285,7 @@ def test_models_fall_back(served_project: Project, model_server: ModelServer) ->
     model_server.script(Reply.failure(404, "no such model"), Reply(text="Tick.\n"))
     assert served_project.run("generate", "--model", "gone,there").returncode == 0
     assert [request.body["model"] for request in model_server.requests] == ["gone", "there"]
-    assert 'model = "there"' in lock(served_project)
+    assert 'model = "there"' in served_project.lock
 
 
 SECRET = "hunter2-planted"

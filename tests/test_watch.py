@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.watching import Hook, running_hook, watching
+from support.watching import Hook, watching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from support.docker import Docker
@@ -26,12 +25,6 @@ a = FileResource(name="a.txt", content="a", directory="out")
 b = FileResource(name="b.txt", content="b", directory="out", depends_on=[a])
 """
 QUICK = ("--interval", "0.2")
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with running_hook() as hook:
-        yield hook
 
 
 def names(resources: list[dict[str, Any]]) -> list[str]:

@@ -10,40 +10,16 @@ import psutil
 import pytest
 
 import clockwork
-from clockwork.pyinfra_compiler import PyInfraCompiler
 from clockwork.resources import FileResource
-from support.sshd import Sshd, running_sshd
-from support.watching import Hook, running_hook
+from support.sshd import core, running_sshd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from support.sshd import Sshd
+    from support.watching import Hook
 
-@pytest.fixture(autouse=True)
-def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CLOCKWORK_WEBHOOK", raising=False)
-
-
-@pytest.fixture
-def sshd() -> Iterator[Sshd]:
-    with running_sshd() as server:
-        yield server
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with running_hook() as hook:
-        yield hook
-
-
-def core(inventory: str) -> clockwork.ClockworkCore:
-    class Hosts(PyInfraCompiler):
-        def _generate_inventory(self) -> str:
-            return inventory
-
-    return clockwork.ClockworkCore(compiler=Hosts())
+pytestmark = pytest.mark.usefixtures("in_a_folder")
 
 
 def test_rounds_are_made_when_they_are_asked_for(tmp_path: Path) -> None:
@@ -81,22 +57,23 @@ def test_rounds_do_not_overlap_and_do_not_end_the_program() -> None:
         clockwork.watch("nowhere.py", webhook="ftp://example.org/T0KEN")
 
 
-def test_a_host_that_goes_away_and_comes_back(sshd: Sshd, hook: Hook, tmp_path: Path) -> None:
+def test_a_host_that_goes_away_and_comes_back(hook: Hook, tmp_path: Path) -> None:
     file = FileResource(name="a.txt", content="a", directory=str(tmp_path / "out"))
-    both = core(f"hosts = ['@local', {sshd.host('far')}]\n")
-    both.apply([file])
-    rounds = both.watch([file], interval=0.1, heal=True, webhook=hook.url)
-    assert next(rounds).ok
-    sshd.stop()
-    (tmp_path / "out/a.txt").write_text("by hand")
-    found = next(rounds)
-    assert [each.host for each in found.host_errors] == ["far"]
-    assert [each.host for each in found.healed] == ["@local"]
-    assert not found.ok
-    assert not next(rounds).ok
-    sshd.start()
-    assert next(rounds).ok
-    assert next(rounds).ok
+    with running_sshd() as sshd:
+        both = core(f"hosts = ['@local', {sshd.host('far')}]\n")
+        both.apply([file])
+        rounds = both.watch([file], interval=0.1, heal=True, webhook=hook.url)
+        assert next(rounds).ok
+        sshd.stop()
+        (tmp_path / "out/a.txt").write_text("by hand")
+        found = next(rounds)
+        assert [each.host for each in found.host_errors] == ["far"]
+        assert [each.host for each in found.healed] == ["@local"]
+        assert not found.ok
+        assert not next(rounds).ok
+        sshd.start()
+        assert next(rounds).ok
+        assert next(rounds).ok
     assert hook.events == ["host_away", "drift", "healed", "host_back"]
     assert hook.told[0]["hosts"] == hook.told[-1]["hosts"] == ["far"]
 

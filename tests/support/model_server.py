@@ -35,13 +35,11 @@ class Request:
         path: The path, with the query.
         headers: The headers, their names in lower case.
         body: The JSON body; an empty object where there is none.
-        began: When it was read, on the clock of `time.monotonic`.
     """
 
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
-    began: float
 
     @property
     def prompt(self) -> str:
@@ -62,12 +60,7 @@ class Reply:
         pause: Seconds between two pieces of a stream.
         finish: The reason that the answer gives for its end.
         raw: A body to send as it is, instead of all of the above.
-        content_type: Of `raw`.
-        cut_after: Sends this many pieces of the stream and then drops the connection.
-        error_in_stream: An error object to send as the last event, in place of the end.
         drop: Resets the connection without an answer.
-        reasoning: Text sent as the model's reasoning, before the answer.
-        no_usage: Leaves the usage away, as some servers do.
     """
 
     text: str | None = None
@@ -78,12 +71,7 @@ class Reply:
     pause: float = 0
     finish: str = "stop"
     raw: bytes | None = None
-    content_type: str = "application/json"
-    cut_after: int | None = None
-    error_in_stream: dict[str, Any] | None = None
     drop: bool = False
-    reasoning: str | None = None
-    no_usage: bool = False
 
     @classmethod
     def failure(cls, status: int, message: str, code: int | str | None = None, **more: Any) -> Reply:
@@ -201,15 +189,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/v1/models/") and self.owner.prices is not None:
             providers = [{"name": "Scripted", "pricing": self.owner.prices}]
             self._send(200, json.dumps({"data": {"endpoints": providers}}).encode())
-        elif self.path == "/v1/models":
-            self._send(200, json.dumps({"object": "list", "data": [{"id": "scripted"}]}).encode())
         else:
             self._no_such_path()
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.path, headers, body, time.monotonic())
+        request = Request(self.path, headers, body)
         if not self.path.endswith("/chat/completions"):
             self._no_such_path()
             return
@@ -228,9 +214,9 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.drop:
             self._reset()
         elif reply.raw is not None:
-            self._send(reply.status, reply.raw, reply.content_type, reply.headers)
+            self._send(reply.status, reply.raw, reply.headers)
         elif reply.error is not None:
-            self._send(reply.status, json.dumps({"error": reply.error}).encode(), headers=reply.headers)
+            self._send(reply.status, json.dumps({"error": reply.error}).encode(), reply.headers)
         elif request.body.get("stream"):
             self._stream(text, request, reply)
         else:
@@ -238,17 +224,11 @@ class _Handler(BaseHTTPRequestHandler):
             choice["message"] = {"role": "assistant", "content": text}
             whole = {"id": "gen-1", "model": request.body.get("model"), "provider": "Scripted"}
             whole |= {"choices": [choice], "usage": USAGE}
-            self._send(reply.status, json.dumps(whole).encode(), headers=reply.headers)
+            self._send(reply.status, json.dumps(whole).encode(), reply.headers)
 
-    def _send(
-        self,
-        status: int,
-        body: bytes,
-        kind: str = "application/json",
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -265,21 +245,12 @@ class _Handler(BaseHTTPRequestHandler):
         head = {"id": "gen-1", "object": "chat.completion.chunk", "model": request.body.get("model")}
         head["provider"] = "Scripted"
         self._chunk(": OPENROUTER PROCESSING\n\n")
-        if reply.reasoning is not None:
-            self._event(head, {"reasoning": reply.reasoning})
-        for number, piece in enumerate(_pieces(text)):
-            if number == reply.cut_after:
-                self._reset()
-                return
+        for piece in _pieces(text):
             self._event(head, {"content": piece})
             time.sleep(reply.pause)
-        if reply.error_in_stream is not None:
-            self._data(head | {"error": reply.error_in_stream, "choices": []})
-        else:
-            self._event(head, {}, reply.finish)
-            if not reply.no_usage:
-                self._data(head | {"choices": [], "usage": USAGE})
-            self._chunk("data: [DONE]\n\n")
+        self._event(head, {}, reply.finish)
+        self._data(head | {"choices": [], "usage": USAGE})
+        self._chunk("data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
 
     def _event(self, head: dict[str, Any], delta: dict[str, Any], finish: str | None = None) -> None:

@@ -74,6 +74,11 @@ class Terminal:
         return ESCAPES.sub("", self.output).replace("\r\n", "\n")
 
 
+def actions(report: Any) -> dict[str, str]:
+    """What a report says that was done, or would be, to each resource."""
+    return {resource["name"]: resource["action"] for resource in report["resources"]}
+
+
 @dataclass
 class Project:
     """A folder with a main.py.
@@ -118,14 +123,18 @@ class Project:
         """What `.clockwork/state.json` holds, which has to be a whole document."""
         return json.loads((self.folder / ".clockwork/state.json").read_text())
 
+    @property
+    def lock(self) -> str:
+        """What `clockwork.lock` holds."""
+        return (self.folder / "clockwork.lock").read_text()
+
     def known(self) -> list[str]:
         """The names of what the state knows, sorted."""
         return sorted(entry["name"] for entry in self.state["resources"])
 
     def actions(self, command: str, *arguments: str, expect: int = 0) -> dict[str, str]:
         """Runs a command, and gives what it did, or would do, to each resource."""
-        report = self.json(command, *arguments, expect=expect)
-        return {resource["name"]: resource["action"] for resource in report["resources"]}
+        return actions(self.json(command, *arguments, expect=expect))
 
     def python(
         self, script: str, timeout: float = TIMEOUT, **environment: str

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import clockwork
+from clockwork.pyinfra_compiler import PyInfraCompiler
+
 from .require import require_sshd
 
 if TYPE_CHECKING:
@@ -59,6 +62,16 @@ class Sshd:
     def inventory(self, *names: str) -> str:
         """The text of an inventory in which each name is this server."""
         return f"hosts = [{', '.join(self.host(name) for name in names)}]\n"
+
+
+def core(inventory: str) -> clockwork.ClockworkCore:
+    """Clockwork as a program has it that deploys to the hosts of this inventory."""
+
+    class Hosts(PyInfraCompiler):
+        def _generate_inventory(self) -> str:
+            return inventory
+
+    return clockwork.ClockworkCore(compiler=Hosts())
 
 
 def free_port() -> int:
