@@ -19,31 +19,10 @@ if TYPE_CHECKING:
 
     from support.project import Project
 
-DOCUMENTED = """\
-# main.py — plain Python, nothing else to learn
-from clockwork.resources import FileResource, DockerServiceResource, ArtifactSize
-
-article = FileResource(name="article.md", description="Write about Conway's Game of Life", size=ArtifactSize.MEDIUM)
-web = DockerServiceResource(name="web", description="A small web server", ports=["8080:80"])
-"""
-
 ONE = """
 from clockwork.resources import FileResource
 article = FileResource(name="article.md", description="Write about clocks", directory="out")
 """
-
-
-def test_the_documented_main_generates_word_for_word(
-    served_project: Project, model_server: ModelServer
-) -> None:
-    served_project.write(DOCUMENTED)
-    done = served_project.run("generate")
-    assert done.returncode == 0, done.stderr
-    assert len(model_server.requests) == 2
-    code = (served_project.folder / ".clockwork/pyinfra/deploy.py").read_text()
-    assert 'dest="/tmp/article.md"' in code
-    assert 'image="nginx:1.27-alpine"' in code
-    assert 'ports=["8080:80"]' in code
 
 
 def test_is_asked_once_and_pinned(served_project: Project, model_server: ModelServer) -> None:

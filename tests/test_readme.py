@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 from support.model_server import Reply
 
@@ -24,6 +23,11 @@ def test_the_documented_main(served_project: Project, model_server: ModelServer)
     served_project.write(EXAMPLES["documented"])
     report = served_project.json("generate")
     assert [artifact["name"] for artifact in report["artifacts"]] == ["article.md", "web"]
+    assert len(model_server.requests) == 2
+    code = (served_project.folder / ".clockwork/pyinfra/deploy.py").read_text()
+    assert 'dest="/tmp/article.md"' in code
+    assert 'image="nginx:1.27-alpine"' in code
+    assert 'ports=["8080:80"]' in code
 
 
 def test_a_kind_of_your_own(served_project: Project, model_server: ModelServer) -> None:
@@ -53,9 +57,11 @@ def test_groups(project: Project) -> None:
 
 
 def test_a_script(project: Project) -> None:
-    done = project.python(EXAMPLES["script"])
+    target = project.folder / "motd"
+    done = project.python(EXAMPLES["script"].replace("/tmp/clockwork-motd", str(target)))
     assert done.returncode == 0, done.stderr
     assert done.stdout == "FileResource motd @local create\n"
+    assert not list(target.iterdir())
 
 
 def test_checks(project: Project) -> None:
@@ -90,35 +96,62 @@ def test_the_life_cycle(project: Project) -> None:
     assert not list((project.folder / "site").iterdir())
 
 
-@pytest.mark.parametrize("example", ["quickstart", "file-generation", "docker-service", "custom-resource"])
-def test_examples_load(example: str, project: Project) -> None:
-    project.write((ROOT / "examples" / example / "main.py").read_text())
-    assert project.run("generate", "--dry-run").returncode == 0
+def test_every_python_example_is_run() -> None:
+    assert README.count("```python") == len(EXAMPLES), "one is not marked, or two have the same name"
+    used = re.findall(r'EXAMPLES\["(\w+)"\]', Path(__file__).read_text())
+    assert set(EXAMPLES) == set(used)
 
 
-def test_every_command_and_option_is_told() -> None:
-    for command in (
-        "apply",
-        "generate",
-        "plan",
-        "destroy",
-        "check",
-        "state list",
-        "state show",
-        "state forget",
-        "state adopt",
-        "init",
-        "model pull",
-        "completion",
-        "version",
-    ):
-        assert f"`clockwork {command}" in README
+def test_every_command_and_option_is_told(project: Project) -> None:
+    script = project.run("completion", "bash").stdout
+    offered = dict(re.findall(r'^ +clockwork(\S*)\)\n +opts="(.*)"', script, re.MULTILINE))
+    commands = [command.replace("__subcmd__", " ").strip() for command in offered]
+    assert {"", "apply", "state forget"} <= set(commands), "the script is read as it is meant"
+    options = {word for words in offered.values() for word in words.split() if word.startswith("--")}
+    assert {"--model", "--prune", "--json"} <= options
+    told = [rf"`clockwork {command}\b" for command in filter(None, commands)]
+    told += [rf"(?<![\w-]){option}(?![\w-])" for option in sorted(options - {"--help", "--version"})]
+    assert [pattern for pattern in told if not re.search(pattern, README)] == []
 
 
-def test_the_recording_is_of_a_real_run() -> None:
+def recorded() -> list[tuple[str, list[str]]]:
+    """The commands of docs/session.svg, each with the lines below it."""
     svg = (ROOT / "docs/session.svg").read_text()
-    for words in ("clockwork", "apply", "destroy"):
-        assert words in svg
+    rows: dict[float, str] = {}
+    for y, words in re.findall(r'<text class="[^"]*-r\d+" [^>]*\by="([\d.]+)"[^>]*>(.*?)</text>', svg):
+        rows[float(y)] = rows.get(float(y), "") + html.unescape(words).replace("\xa0", " ")
+    commands: list[tuple[str, list[str]]] = []
+    for _, row in sorted(rows.items()):
+        if row.startswith("$ "):
+            commands.append((row[2:].strip(), []))
+        elif commands:
+            commands[-1][1].append(row)
+    return commands
+
+
+def alike(line: str) -> str:
+    """What is left of a line of a terminal in the end, without blanks, and without what differs each time."""
+    line = "".join(line.rsplit("\r", 1)[-1].split())
+    return re.sub(r"\d+\.\ds|\d{4}-\d\d-\d\dT[\d:]+Z|/tmp/session-\w+", "…", line)
+
+
+def test_the_recording_is_of_a_real_run(served_project: Project) -> None:
+    (shown, main), *session = recorded()
+    assert shown == "cat main.py"
+    served_project.write("\n".join(main))
+    ran = []
+    for command, lines in session:
+        if not command.startswith("clockwork "):
+            subprocess.run(command, shell=True, cwd=served_project.folder, check=True)
+            continue
+        # The model's text is not shown, so that the scripted server can stand for the local model.
+        arguments = command.replace(" --model local", "").split()[1:]
+        output = served_project.terminal(*arguments).text.replace(
+            str(served_project.folder), "/tmp/session-0"
+        )
+        assert "".join(map(alike, output.split("\n"))) == "".join(map(alike, lines)), command
+        ran.append(arguments[0])
+    assert ran == ["apply", "plan", "apply", "destroy"]
 
 
 def test_what_is_installed_is_in_the_table_of_dependencies() -> None:

@@ -1,23 +1,41 @@
-"""Whether processes have ended."""
+"""Whether processes run, and whether they have ended."""
 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import psutil
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def gone(pid: int, within: float = 5.0) -> bool:
-    """Whether a process has ended, or does so within some seconds.
+
+def gone(pid: int, within: float = 10) -> bool:
+    """Whether a process has ended, or does so within some seconds: what is killed takes a moment to die."""
+    return all_gone([pid], within)
+
+
+def all_gone(pids: Iterable[int], within: float = 10) -> bool:
+    """Whether processes have all ended, or do so within some seconds.
 
     One whose parent has not taken notice has ended too: where process 1 is no init, nobody does for orphans.
     """
     deadline = time.monotonic() + within
-    while _runs(pid):
+    while any(map(_runs, pids)):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
+
+
+def running(command: str) -> list[int]:
+    """The processes that run exactly this command, such as a ``sleep 60.123`` that is nobody else's."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if process.info["cmdline"] == command.split() and _runs(process.pid)
+    ]
 
 
 def _runs(pid: int) -> bool:
