@@ -25,6 +25,7 @@ from clockwork.assertions import (
 from support.checks import Site, check, file, serving, why
 from support.processes import gone
 from support.sshd import free_port
+from support.waiting import wait_until
 
 if TYPE_CHECKING:
     from support.docker import Docker
@@ -80,10 +81,8 @@ def test_commands(tmp_path: Path) -> None:
     assert why(CommandSucceeds(command="test -d / && exit 0")) is None
     assert why(CommandSucceeds(command="echo why >&2; exit 3")) == "exit status 3: why"
     assert "yntax error" in str(why(CommandSucceeds(command="if")))
-    began = time.monotonic()
-    slow = f"echo $$ > {tmp_path}/pid; sleep 60; true"
+    slow = f"echo $$ > {tmp_path}/pid; sleep 600; true"
     assert why(CommandSucceeds(command=slow, timeout=0.5)) == "it had not ended after 0.5 s, and was stopped"
-    assert time.monotonic() - began < 5
     assert gone(int((tmp_path / "pid").read_text()))
 
 
@@ -118,7 +117,7 @@ def test_a_service_that_is_just_starting_is_waited_for() -> None:
 def test_what_never_starts_is_given_up_after_ten_seconds() -> None:
     began = time.monotonic()
     (result,) = check(PortOpen(port=free_port(), interval=2))
-    assert 7 < time.monotonic() - began < 14
+    assert time.monotonic() - began > 7, "it is waited for between the tries"
     assert result.attempts == 5
 
 
@@ -235,7 +234,7 @@ def test_a_function_that_hangs_is_given_up_and_runs_no_more_commands() -> None:
     late = threading.Event()
 
     def hangs(host: CheckHost) -> None:
-        late.wait(10)
+        late.wait(60)
         try:
             host.run("true")
         except TimeoutError as error:
@@ -243,9 +242,7 @@ def test_a_function_that_hangs_is_given_up_and_runs_no_more_commands() -> None:
 
     assert why(CallSucceeds(function=hangs, timeout=0.3)) == "it had not returned after 0.3 s"
     late.set()
-    deadline = time.monotonic() + 5
-    while not said and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: said)
     assert said == ["the time for this check is up"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -14,6 +13,7 @@ from clockwork.exceptions import CheckError, DeployError
 from clockwork.resources import FileResource
 from support.processes import gone
 from support.sshd import core, free_port
+from support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,12 +85,10 @@ def test_the_name_in_the_ssh_configuration_is_the_address(sshd: Sshd, tmp_path: 
 
 
 def test_a_time_out_leaves_no_process_on_the_host(sshd: Sshd, tmp_path: Path) -> None:
-    slow = CommandSucceeds(command=f"echo $$ > {tmp_path}/pid; sleep 66", timeout=1)
-    began = time.monotonic()
+    slow = CommandSucceeds(command=f"echo $$ > {tmp_path}/pid; sleep 660", timeout=1)
     result = check(sshd.inventory("one"), slow, CommandSucceeds(command="true"))
     assert result.checks[0].error == "it had not ended after 1 s, and was stopped"
     assert result.checks[1].ok, "the connection goes on"
-    assert time.monotonic() - began < 8
     assert gone(int((tmp_path / "pid").read_text()))
 
 
@@ -110,25 +108,22 @@ def test_an_interrupt_leaves_no_process_on_the_host(sshd: Sshd, project: Project
             time.sleep(0.5)
             _thread.interrupt_main()
         threading.Thread(target=interrupt).start()
-        command = "echo $$ > {tmp_path}/pid; sleep 66"
-        a = FileResource(name="a", content="", assertions=[CommandSucceeds(command=command, timeout=60)])
+        command = "echo $$ > {tmp_path}/pid; sleep 660"
+        a = FileResource(name="a", content="", assertions=[CommandSucceeds(command=command, timeout=600)])
         try:
             clockwork.ClockworkCore(compiler=Hosts()).check([a])
         except KeyboardInterrupt:
             print("interrupted")
     """)
-    began = time.monotonic()
     done = project.python(f"exec(open({str(project.folder / 'main.py')!r}).read())")
     assert done.stdout == "interrupted\n", done.stderr
-    assert time.monotonic() - began < 15
     assert gone(int((tmp_path / "pid").read_text()))
 
 
 def test_quick_commands_leave_no_watch_behind(sshd: Sshd) -> None:
     result = check(sshd.inventory("one"), *[CommandSucceeds(command="true", timeout=60)] * 3)
     assert all(each.ok for each in result.checks)
-    time.sleep(2)
-    assert not [each for each in psutil.process_iter() if came_through(sshd, each)]
+    wait_until(lambda: not [each for each in psutil.process_iter() if came_through(sshd, each)])
 
 
 def came_through(sshd: Sshd, process: psutil.Process) -> bool:

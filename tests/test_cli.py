@@ -7,16 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 import clockwork
+from support.model_server import ModelServer, Reply
+from support.processes import all_gone, running
 from support.project import clean_environment
 from support.require import require_local_model
+from support.waiting import wait_until
 
 if TYPE_CHECKING:
     from support.project import Project
@@ -29,7 +30,7 @@ SLOW = """
 from clockwork.resources import Resource
 class Slow(Resource):
     def to_pyinfra_operations(self, artifacts):
-        return 'server.shell(name="take a nap", commands=["sleep 77.{}"])'
+        return 'server.shell(name="take a nap", commands=["sleep 770.{}"])'
 slow = Slow(name="slow")
 """
 
@@ -50,7 +51,8 @@ def test_starts_without_what_it_does_not_need(project: Project, statement: str) 
     assert done.returncode == 0, done.stderr
 
 
-def test_init_starts_a_project_that_works(project: Project) -> None:
+def test_init_starts_a_project_that_works(served_project: Project, model_server: ModelServer) -> None:
+    project = served_project
     done = project.run("init")
     assert done.returncode == 0
     names = sorted(path.name for path in project.folder.iterdir())
@@ -58,6 +60,12 @@ def test_init_starts_a_project_that_works(project: Project) -> None:
     assert "left" not in done.stdout
     report = project.json("generate", "--dry-run")
     assert [artifact["name"] for artifact in report["artifacts"]] == ["article.md"]
+    model_server.script(Reply(text="It lives.\n"))
+    both = {"hello.txt", "article.md"}
+    assert project.actions("apply") == dict.fromkeys(both, "create")
+    assert (project.folder / "output/article.md").read_text() == "It lives.\n"
+    assert project.actions("apply") == dict.fromkeys(both, "unchanged")
+    assert project.actions("destroy") == dict.fromkeys(both, "remove")
 
     project.write("mine", "main.py")
     assert "left ./main.py as it is" in project.run("init").stdout
@@ -187,29 +195,18 @@ def test_a_folder_that_cannot_be_written(project: Project) -> None:
     assert not (project.folder / "out").exists()
 
 
-def children(process: subprocess.Popen[str], command: str) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if command in " ".join(child.cmdline())
-    ]
-
-
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_while_deploying_leaves_no_process(project: Project, signum: signal.Signals) -> None:
     project.write(SLOW.replace("{}", str(os.getpid())))
-    command = f"sleep 77.{os.getpid()}"
+    command = f"sleep 770.{os.getpid()}"
     with project.start("apply") as process:
-        deadline = time.monotonic() + 30
-        while not (sleeping := children(process, command)):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        sleeping = wait_until(lambda: running(command))
         process.send_signal(signum)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "interrupted" in stderr
         assert "Traceback" not in stderr
-        assert not any(child.is_running() and child.status() != "zombie" for child in sleeping)
+    assert all_gone(sleeping)
 
 
 def test_an_interrupt_while_main_runs(project: Project) -> None:
@@ -222,7 +219,7 @@ def test_an_interrupt_while_main_runs(project: Project) -> None:
 
 
 def test_ctrl_c_on_a_terminal(project: Project) -> None:
-    project.write(SLOW.replace("{}", "5"))
+    project.write(SLOW.replace("{}", f"{os.getpid()}1"))
     terminal = project.terminal("apply", interrupt_at="take a nap")
     assert terminal.returncode == 130
     assert "error: interrupted" in terminal.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,9 @@ import psutil
 import pytest
 
 from clockwork import _core
+from support.processes import running
 from support.sshd import Sshd, free_port
+from support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +130,12 @@ def test_hosts_wait_where_an_operation_asks_for_it(
             at_once[1] = max(at_once[:2])
             at_once[2] += event["event"] == "operation_start"
 
-    slow = section("slow", f"server.shell(name='slow', commands=['sleep 0.4'], {option})\n")
+    # Each host waits until as many are at it as may be; what comes too early would be seen in what remains.
+    command = (
+        f"touch {tmp_path}/began-$$; tries=0; until test $(ls {tmp_path} | grep -c began-) -ge {most}; do "
+        f"sleep 0.05; tries=$((tries + 1)); test $tries -lt 1200 || exit 1; done; sleep 0.4"
+    )
+    slow = section("slow", f"server.shell(name='slow', commands=[{command!r}], {option})\n")
     outcome = run(
         tmp_path,
         sshd.inventory("one", "two", "three"),
@@ -146,29 +155,41 @@ def test_much_output_and_a_time_out_over_ssh(tmp_path: Path, sshd: Sshd) -> None
     outcome = run(tmp_path, sshd.inventory("one"), section("much", f"server.shell(commands=[{both!r}])\n"))
     assert outcome["resources"][0]["error"] is None
     began = time.monotonic()
-    slow = section("slow", "server.shell(commands=['sleep 30'], _timeout=1)\n")
+    slow = section("slow", "server.shell(commands=['sleep 60'], _timeout=1)\n")
     outcome = run(tmp_path, sshd.inventory("one"), slow)
     assert "timed out after 1s" in outcome["resources"][0]["error"]
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 50, "the command is not waited for until its own end"
 
 
 def test_a_cancelled_run_closes_its_connections(tmp_path: Path, sshd: Sshd) -> None:
     cancel, ended = _core._Cancel(), []
+    command = f"sleep 650.{os.getpid()}"
 
     def work() -> None:
         try:
-            slow = section("slow", "server.shell(commands=['sleep 20'])\n")
+            slow = section("slow", f"server.shell(commands=['{command}'])\n")
             run(tmp_path, sshd.inventory("one", "two"), slow, cancel=cancel)
         except KeyboardInterrupt:
             ended.append(threading.active_count())
 
+    def connections() -> int:
+        mine = psutil.Process().net_connections("tcp")
+        return sum(each.raddr.port == sshd.port for each in mine if each.raddr)
+
     before = threading.active_count()
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    time.sleep(2)
-    cancel.cancel()
-    thread.join(6)
-    assert ended == [before + 1]
+    try:
+        wait_until(lambda: len(running(command)) == 2)
+        assert connections() == 2
+        cancel.cancel()
+        thread.join(60)
+        assert ended == [before + 1]
+        assert connections() == 0
+    finally:
+        # Closing an SSH channel ends no process on the other side.
+        for pid in running(command):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_nothing_leaks_over_ssh(tmp_path: Path, sshd: Sshd) -> None:

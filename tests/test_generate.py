@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -211,12 +210,10 @@ def test_live_lines_on_a_terminal(served_project: Project, model_server: ModelSe
 
 def test_ctrl_c_while_the_model_is_asked(served_project: Project, model_server: ModelServer) -> None:
     served_project.write(ONE)
-    model_server.script(Reply(delay=30))
-    began = time.monotonic()
+    model_server.script(Reply(delay=600))
     terminal = served_project.terminal("apply", interrupt_at="waiting for the model")
     assert terminal.returncode == 130
     assert "interrupted" in terminal.text
-    assert time.monotonic() - began < 10
 
 
 def test_context_of_events(

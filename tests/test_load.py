@@ -16,6 +16,8 @@ from clockwork.resources import FileResource
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support.project import Project
+
 IMPORT = "from clockwork.resources import FileResource, Resource\n"
 
 

@@ -95,8 +95,8 @@ def test_a_terminal_is_interrupted(served_project: Project, model_server: ModelS
     served_project.write(
         'from clockwork.resources import FileResource\nx = FileResource(name="slow.txt", description="x", path="x")\n'
     )
-    model_server.script(Reply(delay=60))
-    shown = served_project.terminal("apply", interrupt_at="slow.txt", timeout=20)
+    model_server.script(Reply(delay=600))
+    shown = served_project.terminal("apply", interrupt_at="slow.txt")
     assert shown.returncode == 130
 
 
