@@ -99,7 +99,9 @@ def local_files(count: int, rounds: int) -> list[str]:
         folder = Path(name)
         compiled, output = folder / ".clockwork/pyinfra", folder / "output"
         (folder / "main.py").write_text(FILES_MAIN.format(count=count))
-        run(ours, folder)  # so that compiled files are there, and all code is in the file cache
+        # So that compiled files are there, and all code of both is in the file cache.
+        run(ours, folder)
+        run(pyinfra_command(), compiled)
         for _ in range(rounds):
             shutil.rmtree(output)
             (folder / ".clockwork/state.json").unlink(missing_ok=True)
@@ -107,11 +109,11 @@ def local_files(count: int, rounds: int) -> list[str]:
             check(output, count)
             times["fresh"].append(fresh.seconds)
             memory.append(fresh.memory)
-            times["unchanged"].append(run(ours, folder).seconds)
+            times["unchanged"].append(unchanged(ours, folder, output).seconds)
             shutil.rmtree(output)
             times["peer fresh"].append(run(pyinfra_command(), compiled).seconds)
             check(output, count)
-            times["peer unchanged"].append(run(pyinfra_command(), compiled).seconds)
+            times["peer unchanged"].append(unchanged(pyinfra_command(), compiled, output).seconds)
     rows = []
     for what, goal in (("fresh", "2"), ("unchanged", "2.5")):
         mine, theirs = median(times[what]), median(times[f"peer {what}"])
@@ -127,6 +129,19 @@ def check(output: Path, count: int) -> None:
     found = sum(1 for _ in output.iterdir())
     if found != count:
         sys.exit(f"{found} files were deployed instead of {count}")
+
+
+def unchanged(command: Sequence[str], folder: Path, output: Path) -> Run:
+    """Runs a command that has nothing to do, and sees to it that it does nothing to the files."""
+
+    def state() -> dict[str, tuple[int, int]]:
+        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in output.iterdir()}
+
+    before = state()
+    done = run(command, folder)
+    if state() != before:
+        sys.exit(f"{' '.join(command)} changed files that were as they should be")
+    return done
 
 
 def artifacts(rounds: int) -> list[str]:

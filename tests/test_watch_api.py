@@ -45,7 +45,26 @@ def test_rounds_are_made_when_they_are_asked_for(tmp_path: Path) -> None:
     assert third.to_dict()["drifted"][0]["name"] == "a.txt"
 
 
-def test_rounds_do_not_overlap_and_do_not_end_the_program() -> None:
+def test_rounds_do_not_overlap(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "import time\nfrom clockwork.resources import FileResource\n"
+        "def say(word):\n    with open('said', 'a') as said: said.write(word + '\\n')\n"
+        "say('start')\ntime.sleep(0.3)\n"
+        "a = FileResource(name='a.txt', content='a', directory='out')\nsay('end')\n"
+    )
+
+    def over(_: clockwork.Round) -> None:
+        with (tmp_path / "said").open("a") as said:
+            said.write("over\n")
+
+    # A round takes longer than from the beginning of one to that of the next.
+    rounds = list(clockwork.watch("main.py", interval=0.05, rounds=4, on_round=over))
+    assert [each.number for each in rounds] == [1, 2, 3, 4]
+    assert all(each.seconds > 0.25 for each in rounds)
+    assert (tmp_path / "said").read_text().split() == ["start", "end", "over"] * 4
+
+
+def test_what_is_wrong_does_not_end_the_program() -> None:
     (broken,) = clockwork.watch("nowhere.py", interval=60, rounds=1)
     assert broken.error is not None
     assert broken.error.kind == "ProjectNotFoundError"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
 
 def gone(pid: int, within: float = 10) -> bool:
@@ -16,7 +16,7 @@ def gone(pid: int, within: float = 10) -> bool:
     return all_gone([pid], within)
 
 
-def all_gone(pids: Iterable[int], within: float = 10) -> bool:
+def all_gone(pids: Collection[int], within: float = 10) -> bool:
     """Whether processes have all ended, or do so within some seconds.
 
     One whose parent has not taken notice has ended too: where process 1 is no init, nobody does for orphans.
