@@ -1,4 +1,4 @@
-"""Draws docs/session.svg from a real session: `pip install pyte rich`, then `python docs/record.py`.
+"""Draws docs/session.svg from a real session: `pip install '.[docs]'`, then `python docs/record.py`.
 
 Every command is run in a terminal of its own, in one temporary project; what stands on its screen in the end is
 drawn below the command.
