@@ -54,7 +54,7 @@ def ask(base_url: str, text: str = "Say hello.", **more: Any) -> Any:
     request = Request(
         f"{base_url}/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    with urlopen(request, timeout=120) as answer:
+    with urlopen(request, timeout=600) as answer:
         return json.load(answer)
 
 
@@ -87,7 +87,7 @@ class TestPull:
             subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
             for _ in range(2)
         ]
-        said = [process.communicate(timeout=120)[0].strip() for process in both]
+        said = [process.communicate(timeout=600)[0].strip() for process in both]
         assert [process.returncode for process in both] == [0, 0]
         assert said == [str(model_path())] * 2 and is_pulled()
 
@@ -176,7 +176,7 @@ class TestServer:
         body["stream_options"] = {"include_usage": True}
         request = Request(f"{server.base_url}/chat/completions", json.dumps(body).encode())
         request.add_header("Content-Type", "application/json")
-        with urlopen(request, timeout=120) as answer:
+        with urlopen(request, timeout=600) as answer:
             lines = [line.removeprefix(b"data: ").strip() for line in answer if line.startswith(b"data: ")]
         assert lines[-1] == b"[DONE]"
         events = [json.loads(line) for line in lines[:-1]]
