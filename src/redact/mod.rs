@@ -1,6 +1,10 @@
 //! Keeps the values of secrets out of prompts. Their names may stay: a configuration has to refer
 //! to them.
 
+mod assignments;
+mod credentials;
+mod environment;
+mod extent;
 pub mod text;
 
 use serde_json::{Map, Value};
@@ -47,8 +51,8 @@ fn names_only(value: &Value) -> Value {
     match value {
         Value::Object(map) => map.keys().map(|name| (name.clone(), hidden())).collect::<Map<_, _>>().into(),
         Value::Array(items) => items.iter().map(names_only).collect(),
-        Value::String(text) => match text.split_once('=') {
-            Some((name, _)) => Value::String(format!("{name}={PLACEHOLDER}")),
+        Value::String(text) => match environment::name(text) {
+            Some(name) => Value::String(format!("{name}={PLACEHOLDER}")),
             None => hidden(),
         },
         Value::Null => Value::Null,
@@ -57,13 +61,16 @@ fn names_only(value: &Value) -> Value {
 }
 
 fn is_secret(name: &str) -> bool {
-    // `apiKey` is two words, like `api_key`.
     let mut spaced = String::new();
     let mut last_lower = false;
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && last_lower {
+    let mut capitals = 0;
+    for (index, c) in name.char_indices() {
+        // `apiKey` is two words, like `api_key`, and so is `APIKey`; but `OAuth` and `KEYs` are one.
+        let word = || name.bytes().skip(index + 1).take(2).filter(u8::is_ascii_lowercase).count() == 2;
+        if c.is_ascii_uppercase() && (last_lower || (capitals > 1 && word())) {
             spaced.push(' ');
         }
+        capitals = if c.is_ascii_uppercase() { capitals + 1 } else { 0 };
         last_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
         spaced.push(if c.is_alphanumeric() { c.to_ascii_lowercase() } else { ' ' });
     }
@@ -82,6 +89,14 @@ mod tests {
         for name in ["password", "DB_PASSWORD", "apiKey", "ssh-key", "GITHUB_TOKEN", "auth", "clientSecret"] {
             assert!(is_secret(name), "{name}");
         }
+        for name in ["SSHKey", "AWSKey", "DBPass", "mySSHKeyFile", "HTTPAuth", "KEYs", "S3Key", "API_KEYs"] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in
+            ["APIVersion", "compass", "COMPASS", "MONKEY", "Keyboard", "USKeyboard", "OAuth", "IPAuthor"]
+        {
+            assert!(!is_secret(name), "{name}");
+        }
         for name in ["keyboard", "author", "passenger", "name", "ports", "monkey"] {
             assert!(!is_secret(name), "{name}");
         }
@@ -92,7 +107,7 @@ mod tests {
         let before = json!({
             "ports": ["80:80"],
             "env_vars": {"GREETING": "hunter2"},
-            "environment": ["A=hunter2"],
+            "environment": ["A=hunter2", "hunter2=="],
             "nested": [{"db_password": "hunter2", "user": "me"}],
             "command": ["PASSWORD=hunter2", "a=b"],
             "url": "see postgres://me:hunter2@db/x and http://h:80/a@b",
@@ -104,7 +119,7 @@ mod tests {
             json!({
                 "ports": ["80:80"],
                 "env_vars": {"GREETING": "(not shown)"},
-                "environment": ["A=(not shown)"],
+                "environment": ["A=(not shown)", "(not shown)"],
                 "nested": [{"db_password": "(not shown)", "user": "me"}],
                 "command": ["PASSWORD=(not shown)", "a=b"],
                 "url": "see postgres://me:(not shown)@db/x and http://h:80/a@b",
