@@ -191,21 +191,29 @@ def test_a_suggested_image(service: Any, docker: Docker, model_server: ModelServ
     assert docker.page(port) == "clockwork-test two"
 
 
+def without_docker(tmp_path: Path) -> str:
+    """A PATH on which everything is but Docker."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for program in Path("/usr/bin").iterdir():
+        if program.name != "docker":
+            (programs / program.name).symlink_to(program)
+    return str(programs)
+
+
 @pytest.mark.parametrize("command", ["apply", "plan", "destroy"])
 def test_no_docker(command: str, project: Project, tmp_path: Path) -> None:
     project.write("""
         from clockwork.resources import DockerServiceResource
         web = DockerServiceResource(name="web", description="d", image="nginx")
     """)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for program in Path("/usr/bin").iterdir():
-        if program.name != "docker":
-            (programs / program.name).symlink_to(program)
-    done = project.run(command, PATH=str(programs))
-    assert done.returncode == (1 if command == "apply" else 0), done.stdout + done.stderr
+    done = project.run(command, PATH=without_docker(tmp_path))
+    # What installs Docker may be in the plan as well.
+    assert done.returncode == (0 if command == "plan" else 1), done.stdout + done.stderr
     if command == "apply":
         assert "Docker is not installed" in done.stdout
+    if command == "destroy":
+        assert "Docker is not installed on this host, or not on its PATH, so nobody can tell" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["apply", "plan", "destroy"])
@@ -247,7 +255,9 @@ def test_plain_pyinfra_does_the_same(project: Project, docker: Docker) -> None:
     assert [r["action"] for r in project.json("destroy")["resources"]] == ["unchanged"]
 
 
-def test_what_an_engine_that_is_down_hides_is_not_forgotten(project: Project, docker: Docker) -> None:
+def test_what_an_engine_that_is_down_hides_is_not_forgotten(
+    project: Project, docker: Docker, tmp_path: Path
+) -> None:
     name = docker.name("web")
     project.write(f"""
         from clockwork.resources import DockerServiceResource
@@ -257,10 +267,12 @@ def test_what_an_engine_that_is_down_hides_is_not_forgotten(project: Project, do
     down = "unix:///nonexistent/docker.sock"
     document = project.json("plan", expect=1, DOCKER_HOST=down)
     assert [resource["action"] for resource in document["resources"]] == ["skipped"], "not drifted"
-    done = project.run("destroy", DOCKER_HOST=down)
-    assert done.returncode == 1
-    assert "Docker daemon" in done.stdout
-    assert docker.container(name) is not None
-    assert name in project.run("state", "list").stdout
+    hidden = [("Docker daemon", {"DOCKER_HOST": down}), ("not installed", {"PATH": without_docker(tmp_path)})]
+    for told, environment in hidden:
+        done = project.run("destroy", **environment)
+        assert done.returncode == 1
+        assert told in done.stdout
+        assert docker.container(name) is not None
+        assert name in project.run("state", "list").stdout
     assert project.run("destroy").returncode == 0
     assert docker.container(name) is None

@@ -20,6 +20,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("file.destroy", include_str!("templates/file.destroy.py.j2")),
     ("docker_service.engine", include_str!("templates/docker_service.engine.py.j2")),
     ("docker_service.deploy", include_str!("templates/docker_service.deploy.py.j2")),
+    ("docker_service.removal", include_str!("templates/docker_service.removal.py.j2")),
     ("docker_service.destroy", include_str!("templates/docker_service.destroy.py.j2")),
 ];
 
