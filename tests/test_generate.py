@@ -227,3 +227,14 @@ def test_context_of_events(
     assert kinds[:3] == ["generate_begin", "generate_start", "generate_retry"]
     assert kinds[-1] == "generate_end"
     assert "".join(event["text"] for event in events if event["event"] == "generate_delta") == "Tick tock.\n"
+
+
+def test_two_kinds_may_share_a_name(served_project: Project) -> None:
+    served_project.write("""
+        from clockwork.resources import DockerServiceResource, FileResource
+        page = FileResource(name="web", description="a page", directory="out")
+        web = DockerServiceResource(name="web", description="serves it", image="nginx:1.27", ports=["8080:80"])
+    """)
+    done = served_project.run("generate")
+    assert done.returncode == 0, done.stderr
+    assert 'image="nginx:1.27"' in (served_project.folder / ".clockwork/pyinfra/deploy.py").read_text()

@@ -59,10 +59,13 @@ fn said(
     for resource in &project.resources {
         let resource = resource.bind(py);
         let address = resource::address(resource)?;
-        // Resources of two kinds may share a name: each finds its own artifact under it.
+        // Resources of two kinds may share a name: each finds its own artifact under it, or none.
         let own = artifacts.and_then(|all| all.iter().find(|(of, _)| *of == address));
+        let by_name = &by_name.copy()?;
         if let Some((_, artifact)) = own {
             by_name.set_item(&address.name, pythonize(py, artifact)?)?;
+        } else if artifacts.is_some() && by_name.contains(&address.name)? {
+            by_name.del_item(&address.name)?;
         }
         let up = if with_deploy {
             resource::code(resource, Phase::Deploy, by_name, &project.folder)?
