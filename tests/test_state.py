@@ -238,6 +238,39 @@ def test_secrets_are_not_in_it(project: Project, destroy: str) -> None:
     assert not made.exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "destroy"),
+    [
+        ('api_key: str = "c2VjcmV0LTEyMzQ1NTY="', "server.shell(commands=['true {self.api_key}'])"),
+        (r'key: SecretStr = SecretStr("back\\slash-se\'cret")', "server.shell(commands=[{self.shown!r}])"),
+        (r'key: SecretStr = SecretStr("back\\slash-se\'cret")', "x = 1  # {self.shown!r}"),
+        ('key: SecretStr = SecretStr("gehäuse-secret")', "server.shell(commands=[{self.shown!a}])"),
+        ('key: SecretStr = SecretStr("it\'s-a-secret")', "server.shell(commands=[{quote(self.shown)!r}])"),
+        ('tokens: list[str] = ["listed-secret"]', "server.shell(commands=['true {self.tokens[0]}'])"),
+    ],
+)
+@pytest.mark.parametrize("parent", ["Resource", "FileResource"])
+def test_code_with_a_secret_is_not_kept(project: Project, field: str, destroy: str, parent: str) -> None:
+    project.write(f"""
+        from shlex import quote
+        from pydantic import SecretStr
+        from clockwork.resources import FileResource, Resource
+        class Own({parent}):
+            {field}
+            @property
+            def shown(self):
+                return self.key.get_secret_value()
+            def to_pyinfra_operations(self, artifacts):
+                return "server.shell(commands=['true'])"
+            def to_pyinfra_destroy_operations(self, artifacts):
+                return f\"\"\"{destroy}\"\"\"
+        own = Own(name="own", description="d", {"content='x'" if parent == "FileResource" else ""})
+    """)
+    assert project.run("apply").returncode == 0
+    (entry,) = project.state["resources"]
+    assert entry["deployed"]["removal"] == "secret"
+
+
 def test_what_cannot_be_written_changes_nothing(project: Project) -> None:
     project.write(TWO)
     # A folder that is closed to root too.

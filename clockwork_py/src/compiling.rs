@@ -13,7 +13,7 @@ use pyo3::types::PyDict;
 use pythonize::pythonize;
 
 use crate::load::Project;
-use crate::{errors, load, resource, user_code};
+use crate::{errors, load, resource, secrets, user_code};
 
 /// What a resource says for the compile stage.
 pub struct Said {
@@ -87,7 +87,7 @@ fn said(
                 .map(|code| compile::kinds::hex_digest(code.as_bytes()))
                 .unwrap_or_default(),
             fields: kept.fields,
-            removal: removal(down.as_deref(), &kept.secrets),
+            removal: removal(py, down.as_deref(), &kept.secrets)?,
             has_place: resource.getattr("__has_place__")?.is_truthy()?,
         };
         let text_field = resource.getattr("__artifact_field__")?.extract()?;
@@ -97,12 +97,11 @@ fn said(
 }
 
 /// What the state keeps of the code that takes a resource down.
-fn removal(code: Option<&str>, secrets: &[String]) -> Removal {
-    match code {
-        None => Removal::Unknown,
-        Some(code) if secrets.iter().any(|secret| code.contains(secret)) => Removal::Secret,
-        Some(code) => Removal::Code(code.to_owned()),
-    }
+fn removal(py: Python<'_>, code: Option<&str>, hidden: &[String]) -> PyResult<Removal> {
+    let Some(code) = code else { return Ok(Removal::Unknown) };
+    let removal =
+        if secrets::stand_in(py, code, hidden)? { Removal::Secret } else { Removal::Code(code.to_owned()) };
+    Ok(removal)
 }
 
 /// Puts the code together: `deploy.py` where it was asked for, and `destroy.py`. `only` says which code

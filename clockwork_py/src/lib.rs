@@ -17,6 +17,7 @@ mod pipeline;
 mod progress;
 mod resource;
 mod seam;
+mod secrets;
 mod selection;
 mod sigint;
 mod stdio;

@@ -99,7 +99,7 @@ pub fn kept(resource: &Bound<'_, PyAny>, artifact: Option<&Artifact>) -> PyResul
     let mut fields: Map<String, Value> = depythonize(&resource.call_method0("_kept_fields")?)?;
     let mut secrets: Vec<String> = resource.call_method0("_secrets")?.extract()?;
     // The code of a built-in kind names its fields, and none that is secret.
-    if resource.getattr("__template__")?.is_none() {
+    if overrides(resource, Phase::Destroy)? {
         secrets.extend(state::hidden(&fields));
     } else {
         secrets.clear();
@@ -357,9 +357,14 @@ pub fn code(
 
 /// Whether a resource says how it is taken down: a built-in kind does, and an override does.
 fn says_how_to_destroy(resource: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let method = method(Phase::Destroy);
+    Ok(!resource.getattr("__template__")?.is_none() || overrides(resource, Phase::Destroy)?)
+}
+
+/// Whether the code of a phase is the user's own, and not a template's.
+fn overrides(resource: &Bound<'_, PyAny>, phase: Phase) -> PyResult<bool> {
+    let method = method(phase);
     let inherited = resource.py().get_type::<Resource>().getattr(method)?;
-    Ok(!resource.getattr("__template__")?.is_none() || !resource.get_type().getattr(method)?.is(&inherited))
+    Ok(!resource.get_type().getattr(method)?.is(&inherited))
 }
 
 /// Takes off the margin that code has where it was written inside a method, as in the

@@ -63,10 +63,22 @@ fn differing(before: &Value, after: &Value, found: &mut Vec<String>) {
                 differing(before, after, found);
             }
         }
-        (Value::String(before), after) if after.as_str() != Some(before) => {
-            // Of `NAME=value` the value alone is secret.
-            found.push(before.split_once('=').map_or(before.as_str(), |(_, value)| value).to_owned());
-        }
+        (before, after) if before != after => texts(before, found),
         _ => {}
+    }
+}
+
+/// All texts and numbers in what is hidden as a whole.
+fn texts(hidden: &Value, found: &mut Vec<String>) {
+    match hidden {
+        Value::String(text) => {
+            // Of `NAME=value` the value alone is secret; a secret can hold the same sign.
+            found.extend(text.split_once('=').map(|(_, value)| value.to_owned()));
+            found.push(text.clone());
+        }
+        Value::Number(number) => found.push(number.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(map) => map.values().for_each(|value| texts(value, found)),
+        Value::Null | Value::Bool(_) => {}
     }
 }
