@@ -293,6 +293,25 @@ def test_what_is_protected_is_not_pruned(project: Project, monkeypatch: pytest.M
     assert files(project) == ["a"]
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_protected_is_not_removed_conditionally_either(project: Project, gone: bool) -> None:
+    own = """
+class Own(Resource):
+    def to_pyinfra_operations(self, artifacts):
+        return "files.file(path='own', touch=True)"
+    def to_pyinfra_destroy_operations(self, artifacts):
+        return "files.file(path='own', present=False, _if=lambda: True)"
+own = Own(name="own", protect=True)
+"""
+    project.write(HEAD + own + f"a = {file('a')}\n")
+    project.run("apply")
+    if gone:
+        write(project, file("a"))
+    command = ["apply", "--prune", "--yes"] if gone else ["destroy"]
+    assert project.json(*command, expect=1)["error"]["kind"] == "ProtectedError"
+    assert (project.folder / "own").exists()
+
+
 def test_what_does_not_say_how_it_is_removed(project: Project) -> None:
     operations = "return 'server.shell(commands=[\"true\"])'"
     own = f"class Own(Resource):\n    def to_pyinfra_operations(self, artifacts): {operations}\n"

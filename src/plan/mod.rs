@@ -142,11 +142,12 @@ pub fn takes_away(outcome: &DeployOutcome) -> bool {
     outcome.resources.iter().any(|resource| resource.action == Action::Remove || resource.replaces)
 }
 
-/// What must not be removed or replaced, and would be.
+/// What must not be removed or replaced, and would be. `destroys` is whether all of it is taken down.
 pub fn protected<'a>(
     outcome: &'a DeployOutcome,
     wanted: &[Wanted],
     state: &State,
+    destroys: bool,
 ) -> Vec<&'a ResourceOutcome> {
     let by_address: HashMap<&Address, &Wanted> = wanted.iter().map(|w| (&w.address, w)).collect();
     let known = state.by_place();
@@ -154,8 +155,12 @@ pub fn protected<'a>(
         Some(wanted) => wanted.protect,
         None => known.get(&(&resource.address, resource.host.as_str())).is_some_and(|entry| entry.protect),
     };
-    let taken = outcome.resources.iter().filter(|r| r.action == Action::Remove || r.replaces);
-    taken.filter(|resource| is_protected(resource)).collect()
+    let is_taken = |resource: &ResourceOutcome| {
+        // What is removed only if something holds then may be removed all the same.
+        let goes = (destroys || resource.gone) && resource.action.is_change();
+        goes || resource.replaces || resource.action == Action::Remove
+    };
+    outcome.resources.iter().filter(|resource| is_taken(resource) && is_protected(resource)).collect()
 }
 
 #[cfg(test)]

@@ -147,8 +147,14 @@ fn what_is_protected_is_neither_removed_nor_replaced() {
     ]);
     let wanted = [guarded("a"), wanted("freed", "one"), wanted("b", "one")];
     let names: Vec<_> =
-        protected(&plan, &wanted, &state).into_iter().map(|r| r.address.name.as_str()).collect();
+        protected(&plan, &wanted, &state, false).into_iter().map(|r| r.address.name.as_str()).collect();
     assert_eq!(names, ["gone", "a"], "main.py says whether it still is, and the state where it is gone");
+
+    let maybe = |gone| ResourceOutcome { gone, ..outcome("gone", Action::Conditional) };
+    for (gone, destroys, expected) in [(true, false, 1), (false, true, 1), (false, false, 0)] {
+        let plan = planned(vec![maybe(gone)]);
+        assert_eq!(protected(&plan, &[guarded("gone")], &state, destroys).len(), expected);
+    }
 }
 
 fn saved(wanted: &[Wanted], plan: &DeployOutcome, prune: bool) -> SavedPlan {

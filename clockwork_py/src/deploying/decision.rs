@@ -77,7 +77,7 @@ impl Deploying<'_> {
     /// Why a plan must not be run, where it would remove or replace what is protected.
     pub(super) fn protected(&self, planned: &DeployOutcome) -> Option<Failure> {
         let wanted = self.wanted();
-        let protected = plan::protected(planned, &wanted, &self.known.state);
+        let protected = plan::protected(planned, &wanted, &self.known.state, self.destroys());
         if protected.is_empty() {
             return None;
         }

@@ -7,6 +7,7 @@ mod telling;
 use std::path::Path;
 use std::sync::Arc;
 
+use clockwork_core::cli::Verb;
 use clockwork_core::compile::{Block, Deployment, Phase, Script};
 use clockwork_core::outcome::{DeployOutcome, Failure, Report};
 use clockwork_core::plan::{self, Takedown, takedowns};
@@ -234,6 +235,11 @@ impl Deploying<'_> {
             resource.gone = self.known.gone.contains(&resource.address);
         }
         outcome
+    }
+
+    /// Whether all that the run is about is taken down.
+    fn destroys(&self) -> bool {
+        self.invocation.verb == Verb::Destroy
     }
 
     fn wanted(&self) -> Vec<Wanted> {
