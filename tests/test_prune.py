@@ -182,6 +182,33 @@ def test_a_renamed_file_with_a_path_of_its_own_stays(project: Project) -> None:
     assert project.known() == ["new"]
 
 
+def test_a_name_of_old_tears_nothing_down(project: Project) -> None:
+    def declare(name: str, more: str, remove: str) -> None:
+        project.write(f"""
+            from clockwork.resources import Resource
+            class Own(Resource):
+                def to_pyinfra_operations(self, artifacts):
+                    return 'server.shell(commands=["echo {name} >> log; touch made"])'
+                def to_pyinfra_destroy_operations(self, artifacts):
+                    return 'server.shell(commands=["echo {remove} >> log; rm -f made"])'
+            own = Own(name="{name}", {more})
+        """)
+
+    def log() -> list[str]:
+        return (project.folder / "log").read_text().split()
+
+    declare("old", "", "rm-old")
+    project.run("apply")
+    declare("new", "renamed_from='old'", "rm-new")
+    project.run("apply")
+    assert log() == ["old", "rm-old", "new"]
+    declare("new", "renamed_from='old'", "rm-newer")
+    report = project.json("apply")["resources"]
+    assert not report[0]["replaces"]
+    assert "somebody else" not in str(report[0]["reason"])
+    assert log() == ["old", "rm-old", "new", "new"]
+
+
 def test_without_being_told_a_new_name_is_another_resource(project: Project) -> None:
     write(project, file("old"))
     project.run("apply")

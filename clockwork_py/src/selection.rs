@@ -15,8 +15,10 @@ use crate::{errors, load, resource};
 pub struct Known {
     /// What is known, by the names that resources have now.
     pub state: State,
-    /// The resources that have another name now.
+    /// The resources that say that they had another name.
     pub renames: Vec<Rename>,
+    /// Those of them that the state knew by it until now.
+    pub renamed: Vec<Address>,
     /// The addresses of what main.py no longer has, of what the run is about.
     pub gone: Vec<Address>,
 }
@@ -36,7 +38,7 @@ pub fn select(
     mut state: State,
 ) -> PyResult<Known> {
     let renames = renames(py, project)?;
-    state.rename(&renames);
+    let renamed = state.rename(&renames);
     let graph = load::graph(py, &project.all)?;
     let mut gone: Vec<Address> = Vec::new();
     for entry in state.gone(project.source.as_deref(), &graph.nodes) {
@@ -60,7 +62,7 @@ pub fn select(
         project.narrow(py, &meant);
         gone.clear();
     }
-    Ok(Known { state, renames, gone })
+    Ok(Known { state, renames, renamed, gone })
 }
 
 /// The resources that have another name now.

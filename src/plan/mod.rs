@@ -50,7 +50,7 @@ fn against(resource: &mut ResourceOutcome, wanted: &Wanted, entry: &Entry, chose
         return;
     }
     let Some(deployed) = &entry.deployed else { return };
-    if deployed.fingerprint == wanted.fingerprint {
+    if deployed.is(wanted) {
         // Of what is run each time nobody can tell whether it has to be.
         if matches!(resource.action, Action::Create | Action::Change) && resource.error.is_none() {
             let how = if resource.action == Action::Create { "removed" } else { "changed" };

@@ -1,6 +1,5 @@
 //! How a resource on a host stands to what the state knows of it.
 
-use crate::VERSION;
 use crate::state::{Entry, Wanted};
 
 /// What a repair has to know before it goes ahead.
@@ -17,11 +16,7 @@ impl Standing {
     pub(super) fn of(wanted: &Wanted, entry: Option<&Entry>) -> Self {
         let deployed =
             entry.filter(|entry| entry.pending.is_none()).and_then(|entry| entry.deployed.as_ref());
-        let settled = deployed.is_some_and(|deployed| {
-            // Another version may word in another way how the same thing is taken down.
-            deployed.fingerprint == wanted.fingerprint
-                && (deployed.removal == wanted.removal || deployed.by != VERSION)
-        });
+        let settled = deployed.is_some_and(|deployed| deployed.is(wanted));
         Self { settled, protected: wanted.protect || entry.is_some_and(|entry| entry.protect) }
     }
 }

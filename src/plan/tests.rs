@@ -74,6 +74,15 @@ fn what_nobody_wanted_to_change_has_drifted() {
 }
 
 #[test]
+fn where_the_user_changed_how_it_is_taken_down_nobody_else_is_blamed() {
+    let before = wanted("a", "one");
+    let after = Wanted { removal: Removal::Code("rm -f a".into()), ..before.clone() };
+    let changed = compared(Action::Change, &after, &deployed(&[before]));
+    assert_eq!(changed.action, Action::Change);
+    assert!(!changed.reason.unwrap().contains("somebody else"));
+}
+
+#[test]
 fn what_the_user_changed_is_told_field_by_field() {
     let state = deployed(&[wanted("a", "one")]);
     let changed = compared(Action::Change, &wanted("a", "two"), &state);

@@ -150,6 +150,14 @@ impl Removal {
     }
 }
 
+impl Deployed {
+    /// Whether it was deployed just as it is wanted now.
+    pub fn is(&self, wanted: &Wanted) -> bool {
+        // Another version may word in another way how the same thing is taken down.
+        self.fingerprint == wanted.fingerprint && (self.removal == wanted.removal || self.by != VERSION)
+    }
+}
+
 impl Entry {
     /// Whether it is on that host, and is that resource.
     pub fn is(&self, address: &Address, host: &str) -> bool {
@@ -224,12 +232,17 @@ impl State {
         Ok(found)
     }
 
-    /// Gives what is known under an older name to the resource that says that it had it.
-    pub fn rename(&mut self, renames: &[Rename]) {
+    /// Gives what is known under an older name to the resource that says that it had it. Returns the
+    /// new names of what was known under an older one until now.
+    pub fn rename(&mut self, renames: &[Rename]) -> Vec<Address> {
+        let mut renamed = Vec::new();
         for Rename { old, new } in renames {
             // What is known under the new name already is that resource's own.
             if self.of(new).next().is_some() {
                 continue;
+            }
+            if self.of(old).next().is_some() {
+                renamed.push(new.clone());
             }
             for entry in &mut self.entries {
                 if entry.address == *old {
@@ -242,6 +255,7 @@ impl State {
                 }
             }
         }
+        renamed
     }
 
     fn entry(&mut self, address: &Address, host: &str) -> &mut Entry {

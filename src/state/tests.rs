@@ -232,7 +232,9 @@ fn a_name_follows_its_resource_unless_there_is_one_of_that_name() {
     }
     state.entries[1].needs.push(address("a"));
     let rename = |old: &str, new: &str| Rename { old: address(old), new: address(new) };
-    state.rename(&[rename("a", "new"), rename("b", "c"), rename("nothing", "d")]);
+    let renames = [rename("a", "new"), rename("b", "c"), rename("nothing", "d")];
+    assert_eq!(state.rename(&renames), [address("new")]);
+    assert_eq!(state.rename(&renames), [], "it has its new name by now");
     let names: Vec<&str> = state.entries().iter().map(|entry| entry.address.name.as_str()).collect();
     assert_eq!(names, ["new", "b", "c"]);
     assert_eq!(state.entries[1].needs, [address("new")]);

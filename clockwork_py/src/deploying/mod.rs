@@ -103,13 +103,12 @@ impl Deploying<'_> {
 
     /// What is in the way of resources that have another place or name now.
     fn moved(&self) -> Vec<Takedown<'_>> {
-        let renamed = |address: &Address| self.known.renames.iter().any(|rename| rename.new == *address);
         let mut moved = Vec::new();
         for Said { wanted, .. } in self.said {
-            if !(wanted.has_place || renamed(&wanted.address)) {
-                continue;
-            }
             let elsewhere = |entry: &&Entry| {
+                if !(wanted.has_place || self.is_renamed(entry)) {
+                    return false;
+                }
                 // Another version may word the same thing in another way.
                 let same_words = |by: &str| by == clockwork_core::VERSION;
                 let deployed = entry.deployed.as_ref().filter(|deployed| same_words(&deployed.by));
@@ -124,6 +123,12 @@ impl Deploying<'_> {
             }
         }
         moved
+    }
+
+    /// Whether it has another name than what stands there. What main.py says of that can be old news.
+    fn is_renamed(&self, entry: &Entry) -> bool {
+        let says_so = || self.known.renames.iter().any(|rename| rename.new == entry.address);
+        self.known.renamed.contains(&entry.address) || (entry.pending.is_some() && says_so())
     }
 
     /// What main.py no longer has.
