@@ -129,6 +129,9 @@ pub struct ResourceOutcome {
     /// How it stands to what is known of it. No part of any document.
     #[serde(skip)]
     pub standing: Standing,
+    /// Whether all that was known of it was taken away first. No part of any document.
+    #[serde(skip)]
+    pub made_way: bool,
 }
 
 /// A field that was deployed with one value and is wanted with another.
@@ -172,6 +175,7 @@ impl ResourceOutcome {
             changes: Vec::new(),
             reason: None,
             standing: Standing::default(),
+            made_way: false,
         }
     }
 }
@@ -192,6 +196,9 @@ pub struct DeployOutcome {
     pub resources: Vec<ResourceOutcome>,
     /// Hosts that were away.
     pub host_errors: Vec<HostError>,
+    /// The names of all hosts of the inventory. No part of any document.
+    #[serde(skip)]
+    pub hosts: Vec<String>,
 }
 
 impl DeployOutcome {

@@ -179,6 +179,27 @@ def test_destroy_takes_down_what_was_deployed_and_not_what_main_says_now(life: L
     assert life.project.known() == []
 
 
+def test_a_network_that_it_had_before_goes_in_the_end(life: Life) -> None:
+    before, life.network = life.network, life.docker.name("another")
+    life.write()
+    assert life.actions("apply") == ["change", "unchanged", "unchanged"]
+    assert life.docker.network(before) is not None
+    assert life.actions("destroy") == ["remove", "remove", "remove"]
+    assert life.docker.network(before) is None
+    assert life.docker.network(life.network) is None
+    assert life.project.known() == []
+
+
+def test_a_container_whose_class_has_another_name_stays(life: Life) -> None:
+    before = life.ids()
+    main = (life.project.folder / "main.py").read_text()
+    own = "class Web(DockerServiceResource): ...\nweb = Web("
+    life.project.write(main.replace("web = DockerServiceResource(", own))
+    assert life.actions("apply", "--prune", "--yes") == ["unchanged", "unchanged", "unchanged"]
+    assert life.ids() == before
+    assert life.project.known() == sorted([life.web, life.other, "note"])
+
+
 def test_secrets_of_the_environment_are_not_kept(life: Life) -> None:
     life.write(more='env_vars={"PASSWORD": "s3cret-of-env"}')
     assert life.actions("apply") == ["change", "unchanged", "unchanged"]

@@ -15,7 +15,7 @@ use crate::state::{Deployed, Entry, State, Wanted};
 
 pub use saved::SavedPlan;
 pub use standing::Standing;
-pub use takedown::{Takedown, takedowns};
+pub use takedown::{Takedown, Untold, takedowns};
 
 /// Says which of a resource's fields the model chose.
 pub type Chosen<'a> = &'a dyn Fn(&Address, &str) -> bool;
@@ -86,7 +86,7 @@ fn changes(deployed: &Deployed, wanted: &Wanted, chosen: Chosen<'_>) -> Vec<Fiel
 ///
 /// What is taken away of a resource that stays makes way for it; the rest is gone from main.py.
 pub fn merge(removals: DeployOutcome, main: DeployOutcome) -> DeployOutcome {
-    let DeployOutcome { resources, mut host_errors } = main;
+    let DeployOutcome { resources, mut host_errors, hosts } = main;
     let mut before: HashMap<(Address, String), ResourceOutcome> = HashMap::new();
     let mut all = Vec::new();
     for removal in removals.resources {
@@ -107,10 +107,11 @@ pub fn merge(removals: DeployOutcome, main: DeployOutcome) -> DeployOutcome {
             host_errors.push(error);
         }
     }
-    DeployOutcome { resources: all, host_errors }
+    DeployOutcome { resources: all, host_errors, hosts }
 }
 
 fn make_way(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
+    resource.made_way = true;
     if removal.action == Action::Skipped && resource.action != Action::Skipped {
         // Else nobody would know any more of what is left there.
         let stays = || "what is at its old place could not be taken away first".to_owned();

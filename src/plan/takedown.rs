@@ -1,6 +1,7 @@
 //! Code that takes resources down: what the state remembers, or else what main.py says.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::compile::{Block, Hosts};
 use crate::error::Result;
@@ -21,11 +22,29 @@ pub struct Takedown<'a> {
     pub known: Vec<&'a Entry>,
 }
 
+/// What stays because nobody can tell how it is taken down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// The resource.
+    pub address: Address,
+    /// The host that it is on, where that is known.
+    pub host: Option<String>,
+    /// Why there is no code.
+    pub removal: Removal,
+}
+
+impl fmt::Display for Untold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)?;
+        self.host.as_ref().map_or(Ok(()), |host| write!(f, " on {host}"))
+    }
+}
+
 /// Puts the code in order: what needs something goes before it.
 ///
-/// What was deployed is taken down the way it was when it was deployed: main.py may say something
-/// else by now. `untold` gets what does not say how it is taken down.
-pub fn takedowns(all: &[Takedown<'_>], untold: &mut Vec<(Address, Removal)>) -> Result<Vec<Block>> {
+/// What was deployed is taken down the way it was when it was deployed, and where it was: main.py may
+/// say something else by now. `untold` gets what does not say how it is taken down.
+pub fn takedowns(all: &[Takedown<'_>], untold: &mut Vec<Untold>) -> Result<Vec<Block>> {
     let places: HashMap<&Address, usize> =
         all.iter().enumerate().map(|(place, takedown)| (&takedown.address, place)).collect();
     let needs = all
@@ -48,20 +67,31 @@ pub fn takedowns(all: &[Takedown<'_>], untold: &mut Vec<(Address, Removal)>) -> 
 }
 
 /// The code for one resource: the same for all hosts, or different ones.
-fn codes(takedown: &Takedown<'_>, untold: &mut Vec<(Address, Removal)>) -> Vec<(Hosts, String)> {
+fn codes(takedown: &Takedown<'_>, untold: &mut Vec<Untold>) -> Vec<(Hosts, String)> {
     let said = takedown.says.as_deref();
+    let mut tell = |host: Option<&str>, removal: &Removal| {
+        let (address, host) = (takedown.address.clone(), host.map(str::to_owned));
+        untold.push(Untold { address, host, removal: removal.clone() });
+    };
+    if takedown.known.is_empty() {
+        // Nobody knows where it is, so that it may be anywhere.
+        if said.is_none() {
+            tell(None, &Removal::Unknown);
+        }
+        return said.map(|said| (Hosts::All, said.to_owned())).into_iter().collect();
+    }
     let mut by_code: Vec<(String, Vec<String>)> = Vec::new();
     for entry in &takedown.known {
         let removals = entry.removals();
-        let codes: Vec<&str> = removals.iter().filter_map(|removal| removal.code()).collect();
-        if codes.is_empty() {
-            // Where main.py says it, that is as good.
-            if said.is_none()
-                && let Some(removal) = removals.first()
-            {
-                untold.push((takedown.address.clone(), (*removal).clone()));
-            }
-            continue;
+        let mut codes: Vec<&str> = removals.iter().filter_map(|removal| removal.code()).collect();
+        if let Some(silent) = removals.iter().find(|removal| removal.code().is_none()) {
+            // Where main.py says it, that is as good. Else all of it stays: a part of it would not be known
+            // any more.
+            let Some(said) = said else {
+                tell(Some(&entry.host), silent);
+                continue;
+            };
+            codes.push(said);
         }
         let code = codes.join("\n");
         match by_code.iter_mut().find(|(known, _)| *known == code) {
@@ -69,16 +99,5 @@ fn codes(takedown: &Takedown<'_>, untold: &mut Vec<(Address, Removal)>) -> Vec<(
             None => by_code.push((code, vec![entry.host.clone()])),
         }
     }
-    let Some(said) = said else {
-        if takedown.known.is_empty() {
-            untold.push((takedown.address.clone(), Removal::Unknown));
-        }
-        return by_code.into_iter().map(|(code, hosts)| (Hosts::Only(hosts), code)).collect();
-    };
-    by_code.retain(|(code, _)| code.trim() != said.trim());
-    let differs: Vec<String> = by_code.iter().flat_map(|(_, hosts)| hosts.clone()).collect();
-    let rest = if differs.is_empty() { Hosts::All } else { Hosts::Except(differs) };
-    std::iter::once((rest, said.to_owned()))
-        .chain(by_code.into_iter().map(|(code, hosts)| (Hosts::Only(hosts), code)))
-        .collect()
+    by_code.into_iter().map(|(code, hosts)| (Hosts::Only(hosts), code)).collect()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, json};
 
 use super::*;
-use crate::compile::Block;
+use crate::compile::{Block, Hosts};
 use crate::outcome::HostError;
 use crate::state::{Removal, record};
 
@@ -34,7 +34,7 @@ fn outcome(name: &str, action: Action) -> ResourceOutcome {
 }
 
 fn planned(resources: Vec<ResourceOutcome>) -> DeployOutcome {
-    DeployOutcome { resources, host_errors: Vec::new() }
+    DeployOutcome { resources, ..DeployOutcome::default() }
 }
 
 /// A state in which these have been deployed.
@@ -114,10 +114,12 @@ fn what_makes_way_is_part_of_what_takes_its_place() {
     let removals = DeployOutcome {
         resources: vec![outcome("a", Action::Remove), outcome("b", Action::Unchanged), gone],
         host_errors: vec![away.clone()],
+        ..DeployOutcome::default()
     };
     let main = DeployOutcome {
         resources: vec![outcome("a", Action::Create), outcome("b", Action::Unchanged)],
         host_errors: vec![away.clone()],
+        ..DeployOutcome::default()
     };
     let merged = merge(removals, main);
     let all: Vec<_> =
@@ -256,8 +258,11 @@ fn what_was_deployed_is_taken_down_as_it_was_deployed() {
     let blocks = |says| takedowns(&[takedown("a", &[], says, known())], &mut Vec::new()).unwrap();
     let codes = |blocks: &[Block]| -> Vec<String> { blocks.iter().map(|b| b.code.clone()).collect() };
     assert_eq!(codes(&blocks(None)), ["rm a"]);
-    assert_eq!(codes(&blocks(Some("rm a\n"))), ["rm a\n"]);
-    assert_eq!(codes(&blocks(Some("rm b"))), ["rm b", "rm a"], "elsewhere main.py's own will do");
+    let blocks = blocks(Some("rm b"));
+    assert_eq!(codes(&blocks), ["rm a"]);
+    assert_eq!(blocks[0].hosts, Hosts::Only(vec!["@local".into()]), "and nowhere else");
+    let unknown = takedowns(&[takedown("a", &[], Some("rm b"), Vec::new())], &mut Vec::new()).unwrap();
+    assert_eq!((codes(&unknown), &unknown[0].hosts), (vec!["rm b".to_owned()], &Hosts::All));
 }
 
 #[test]
@@ -268,9 +273,22 @@ fn what_does_not_say_how_it_is_taken_down_is_told() {
         let known = || state.entries().iter().collect::<Vec<_>>();
         let mut untold = Vec::new();
         assert!(takedowns(&[takedown("a", &[], None, known())], &mut untold).unwrap().is_empty());
-        assert_eq!(untold, [(address("a"), removal)]);
+        assert_eq!(untold, [Untold { address: address("a"), host: Some("@local".into()), removal }]);
         untold.clear();
         assert_eq!(takedowns(&[takedown("a", &[], Some("rm"), known())], &mut untold).unwrap().len(), 1);
         assert_eq!(untold, []);
     }
+}
+
+#[test]
+fn what_is_told_in_part_is_taken_down_as_a_whole_or_not_at_all() {
+    let mut state = deployed(&[wanted("a", "one")]);
+    let secret = Wanted { removal: Removal::Secret, ..wanted("a", "two") };
+    crate::state::begin(&mut state, &[outcome("a", Action::Change)], &[secret]);
+    let known = || state.entries().iter().collect::<Vec<_>>();
+    let mut untold = Vec::new();
+    assert!(takedowns(&[takedown("a", &[], None, known())], &mut untold).unwrap().is_empty());
+    assert_eq!(untold[0].removal, Removal::Secret);
+    let blocks = takedowns(&[takedown("a", &[], Some("rm b"), known())], &mut Vec::new()).unwrap();
+    assert_eq!(blocks[0].code, "rm a\nrm b");
 }

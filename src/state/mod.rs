@@ -1,6 +1,7 @@
 //! `.clockwork/state.json`: what was deployed where, and how to take it down again.
 
 mod file;
+mod heir;
 mod record;
 mod shown;
 mod store;
@@ -17,6 +18,7 @@ use crate::clock::now;
 use crate::near;
 use crate::resource::Address;
 
+pub use heir::hand_over;
 pub use record::{begin, forget, record};
 pub use shown::{hidden, shown, stands_in};
 pub use store::{Store, Wait};
@@ -74,6 +76,15 @@ pub struct Pending {
     pub by: String,
 }
 
+/// What takes down what an earlier run may have left beside what is deployed now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// The code.
+    pub removal: Removal,
+    /// The version of Clockwork that knew it first.
+    pub by: String,
+}
+
 /// What is known of one resource on one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -99,6 +110,9 @@ pub struct Entry {
     /// What was begun since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
+    /// What takes down what it had before, as far as nobody has done that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<Leftover>,
 }
 
 /// What main.py wants of a resource, as far as the state is concerned.
@@ -148,6 +162,16 @@ impl Removal {
             Self::Unknown | Self::Secret => None,
         }
     }
+
+    /// Whether it takes down all that another one does: all lines of it stand in it, one after the other.
+    pub fn holds(&self, part: &Self) -> bool {
+        match (self, part) {
+            (Self::Code(whole), Self::Code(part)) => {
+                format!("\n{}\n", whole.trim_end()).contains(&format!("\n{}\n", part.trim_end()))
+            }
+            (one, other) => one == other,
+        }
+    }
 }
 
 impl Deployed {
@@ -164,13 +188,32 @@ impl Entry {
         self.address == *address && self.host == host
     }
 
-    /// What takes down all that may be there: what was deployed, and what was begun since.
+    /// What takes down all that may be there: what was deployed, what was begun since, and what was
+    /// left before.
     pub fn removals(&self) -> Vec<&Removal> {
-        let deployed = self.deployed.as_ref().map(|deployed| &deployed.removal);
-        let pending = self.pending.as_ref().map(|pending| &pending.removal);
-        let mut all: Vec<&Removal> = deployed.into_iter().chain(pending).collect();
-        all.dedup();
+        let leftovers = self.leftovers.iter().map(|leftover| &leftover.removal);
+        let mut all: Vec<&Removal> = Vec::new();
+        for removal in self.current().chain(leftovers) {
+            if !all.iter().any(|known| known.holds(removal)) {
+                all.push(removal);
+            }
+        }
         all
+    }
+
+    /// The same, in the words of this version. Another one may word the same thing in another way.
+    pub fn removals_in_our_words(&self) -> impl Iterator<Item = &Removal> {
+        let deployed = self.deployed.iter().map(|deployed| (&deployed.removal, &deployed.by));
+        let pending = self.pending.iter().map(|pending| (&pending.removal, &pending.by));
+        let leftovers = self.leftovers.iter().map(|leftover| (&leftover.removal, &leftover.by));
+        let all = deployed.chain(pending).chain(leftovers);
+        all.filter(|(_, by)| *by == VERSION).map(|(removal, _)| removal)
+    }
+
+    /// What takes down what it is now, as far as is known.
+    fn current(&self) -> impl Iterator<Item = &Removal> {
+        let deployed = self.deployed.iter().map(|deployed| &deployed.removal);
+        deployed.chain(self.pending.iter().map(|pending| &pending.removal))
     }
 
     /// When something was last done to it, in UTC.
@@ -270,6 +313,7 @@ impl State {
                 needs: Vec::new(),
                 deployed: None,
                 pending: None,
+                leftovers: Vec::new(),
             });
             self.entries.len() - 1
         });

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Deployed, Intent, Pending, Removal, State, Wanted, now, version};
+use super::{Deployed, Entry, Intent, Leftover, Pending, Removal, State, Wanted, now, version};
 use crate::outcome::{Action, ResourceOutcome};
 use crate::resource::Address;
 
@@ -24,8 +24,9 @@ pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[Wanted]) 
             describe(entry, wanted);
         }
         // What an earlier run may have left elsewhere is not forgotten.
-        let earlier = entry.pending.take().map(|pending| pending.removal);
-        let removal = join(earlier, removal);
+        if let Some(Pending { removal, by, .. }) = entry.pending.take() {
+            leave(entry, removal, by);
+        }
         entry.pending = Some(Pending { intent, removal, at: now(), by: version() });
     }
 }
@@ -47,13 +48,15 @@ pub fn record(state: &mut State, before: &State, done: &[ResourceOutcome], wante
         };
         let entry = state.entry(&outcome.address, &outcome.host);
         describe(entry, wanted);
-        entry.pending = None;
-        let same = |deployed: &Deployed| {
+        leave_behind(entry, wanted, outcome.made_way);
+        let same = |deployed: &&mut Deployed| {
             deployed.fingerprint == wanted.fingerprint
                 && deployed.removal == wanted.removal
                 && !outcome.changed
         };
-        if entry.deployed.as_ref().is_some_and(same) {
+        if let Some(deployed) = entry.deployed.as_mut().filter(same) {
+            // These are our words too.
+            deployed.by = version();
             continue;
         }
         entry.deployed = Some(Deployed {
@@ -88,25 +91,35 @@ fn settle(state: &mut State, before: &State, outcome: &ResourceOutcome) {
     }
 }
 
-fn describe(entry: &mut super::Entry, wanted: &Wanted) {
+fn describe(entry: &mut Entry, wanted: &Wanted) {
     entry.source.clone_from(&wanted.source);
     entry.group.clone_from(&wanted.group);
     entry.protect = wanted.protect;
     entry.needs.clone_from(&wanted.needs);
 }
 
-/// The code that takes down both.
-fn join(earlier: Option<Removal>, removal: Removal) -> Removal {
-    match (earlier, removal) {
-        (Some(Removal::Code(one)), Removal::Code(other)) if holds(&one, &other) => Removal::Code(one),
-        (Some(Removal::Code(one)), Removal::Code(other)) if !holds(&other, &one) => {
-            Removal::Code(format!("{}\n{other}", one.trim_end()))
-        }
-        (_, removal) => removal,
+/// What was begun has come to its end. What it had before is kept, unless it was taken down, or what
+/// it is now is taken down the same way.
+fn leave_behind(entry: &mut Entry, wanted: &Wanted, made_way: bool) {
+    let pending = entry.pending.take();
+    if made_way {
+        entry.leftovers.clear();
+        return;
     }
+    // What the same code has brought up is at the same place, however it is taken down.
+    let deployed = entry.deployed.as_ref().filter(|deployed| deployed.fingerprint != wanted.fingerprint);
+    let deployed = deployed.map(|deployed| (deployed.removal.clone(), deployed.by.clone()));
+    for (removal, by) in deployed.into_iter().chain(pending.map(|pending| (pending.removal, pending.by))) {
+        leave(entry, removal, by);
+    }
+    entry.leftovers.retain(|leftover| !wanted.removal.holds(&leftover.removal));
 }
 
-/// Whether all lines of a code stand in another, one after the other.
-fn holds(whole: &str, part: &str) -> bool {
-    format!("\n{}\n", whole.trim_end()).contains(&format!("\n{}\n", part.trim_end()))
+/// Keeps code that nothing else of the entry is going to know. What has none is taken down as main.py
+/// says by now, which is as good.
+fn leave(entry: &mut Entry, removal: Removal, by: String) {
+    let known = |leftover: &Leftover| leftover.removal.holds(&removal);
+    if removal.code().is_some() && !entry.leftovers.iter().any(known) {
+        entry.leftovers.push(Leftover { removal, by });
+    }
 }

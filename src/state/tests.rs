@@ -206,9 +206,78 @@ fn what_moved_and_failed_is_known_at_all_its_places() {
     run(&mut state, Action::Create, &outcome("a", Action::Create), &[wanted("a", "rm 1")]);
     run(&mut state, Action::Change, &failed("a"), &[wanted("a", "rm 2")]);
     run(&mut state, Action::Change, &failed("a"), &[wanted("a", "rm 3")]);
-    assert_eq!(known(&state), ["rm 1", "rm 2\nrm 3"]);
+    assert_eq!(known(&state), ["rm 1", "rm 3", "rm 2"]);
+    run(
+        &mut state,
+        Action::Change,
+        &failed("a"),
+        &[Wanted { removal: Removal::Unknown, ..wanted("a", "4") }],
+    );
+    assert_eq!(known(&state), ["rm 1", "rm 2", "rm 3"], "what has no code hides no other");
     run(&mut state, Action::Remove, &gone("a", Action::Remove), &[]);
     assert!(state.entries.is_empty());
+}
+
+#[test]
+fn what_it_had_before_is_kept_unless_it_was_taken_away() {
+    let mut state = State::default();
+    let change = |state: &mut State, code: &str, made_way: bool| {
+        let done = ResourceOutcome { made_way, ..outcome("a", Action::Change) };
+        run(state, Action::Change, &done, &[wanted("a", code)]);
+    };
+    change(&mut state, "rm 1", false);
+    change(&mut state, "rm 2", false);
+    assert_eq!(known(&state), ["rm 2", "rm 1"]);
+    change(&mut state, "rm 1\nrm 3", false);
+    assert_eq!(known(&state), ["rm 1\nrm 3", "rm 2"], "the new code has the first");
+    change(&mut state, "rm 4", true);
+    assert_eq!(known(&state), ["rm 4"]);
+    // The same code has brought it up: this is only another way to take it down.
+    let better = Wanted { removal: Removal::Code("rm -f 4".into()), ..wanted("a", "rm 4") };
+    run(&mut state, Action::Change, &outcome("a", Action::Change), &[better]);
+    assert_eq!(known(&state), ["rm -f 4"]);
+}
+
+#[test]
+fn what_another_version_wrote_is_in_our_words_once_it_is_seen_to_be_the_same() {
+    let mut state = State::default();
+    let one = [wanted("a", "rm 1")];
+    run(&mut state, Action::Create, &outcome("a", Action::Create), &one);
+    state.entries[0].deployed.as_mut().unwrap().by = "0.0.9".into();
+    let at = state.entries[0].at().to_owned();
+    assert_eq!(state.entries[0].removals_in_our_words().count(), 0);
+    run(&mut state, Action::Unchanged, &outcome("a", Action::Unchanged), &one);
+    assert_eq!(state.entries[0].removals_in_our_words().count(), 1);
+    assert_eq!(state.entries[0].at(), at);
+}
+
+#[test]
+fn what_another_resource_stands_on_is_its_own() {
+    let mut state = State::default();
+    let both = [wanted("a", "rm 1"), wanted("b", "rm 1")];
+    run(&mut state, Action::Create, &outcome("a", Action::Create), &both);
+    let a = state.entries[0].clone();
+    let heir = |state: &State, wanted: &[Wanted]| {
+        state.heir(&a, wanted.iter(), |_| true).map(|address| address.name.clone())
+    };
+    assert_eq!(heir(&state, &both), Some("b".to_owned()));
+    assert_eq!(heir(&state, &[wanted("b", "rm 2")]), None);
+    hand_over(&mut state, &[address("a")]);
+    assert_eq!(state.entries().len(), 1, "nobody has it yet");
+    run(&mut state, Action::Create, &outcome("b", Action::Create), &both);
+    assert_eq!(heir(&state, &[]), Some("b".to_owned()));
+    hand_over(&mut state, &[]);
+    assert_eq!(state.entries().len(), 2, "both are wanted");
+    run(&mut state, Action::Change, &outcome("a", Action::Change), &[wanted("a", "rm 2")]);
+    assert_eq!(known(&state), ["rm 2", "rm 1"]);
+    hand_over(&mut state, &[]);
+    assert_eq!(known(&state), ["rm 2"]);
+    hand_over(&mut state, &[address("a"), address("b")]);
+    assert_eq!(state.entries().len(), 2, "the one is no heir of the other");
+    let back = ResourceOutcome { made_way: true, ..outcome("a", Action::Change) };
+    run(&mut state, Action::Change, &back, &[wanted("a", "rm 1")]);
+    hand_over(&mut state, &[address("a")]);
+    assert_eq!(state.entries()[0].address.name, "b");
 }
 
 #[test]
@@ -281,6 +350,7 @@ struct Turn {
     planned: Action,
     end: End,
     gone: bool,
+    makes_way: bool,
 }
 
 /// How it ends.
@@ -301,11 +371,13 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
         Just(Action::Unchanged),
     ];
     let end = prop_oneof![Just(End::Done), Just(End::Failed), Just(End::Skipped), Just(End::Killed)];
-    let turn = (0..4_u8, action, end, any::<bool>()).prop_map(|(place, planned, end, gone)| Turn {
+    let turn = (0..5_u8, action, end, any::<bool>(), any::<bool>());
+    let turn = turn.prop_map(|(place, planned, end, gone, makes_way)| Turn {
         place,
         planned: if gone { Action::Remove } else { planned },
         end,
         gone,
+        makes_way,
     });
     prop::collection::vec(turn, 0..12)
 }
@@ -317,18 +389,24 @@ proptest! {
     fn nothing_that_may_be_there_is_ever_unknown(turns in turns()) {
         let mut state = State::default();
         let mut may_be_at = std::collections::BTreeSet::new();
-        for Turn { place, planned, end, gone } in turns {
+        for Turn { place, planned, end, gone, makes_way } in turns {
             let code = format!("rm {place};");
-            let wanted = if gone { Vec::new() } else { vec![wanted("a", &code)] };
+            let mut all = vec![wanted("a", &code)];
+            // At the last place it does not say how it is taken down.
+            let says = place < 4;
+            if !says {
+                all[0].removal = Removal::Unknown;
+            }
+            let wanted = if gone { Vec::new() } else { all };
             let known = state.get(&address("a"), "@local").is_some();
             if gone && !known {
                 continue;
             }
-            let plan = ResourceOutcome { gone, ..outcome("a", planned) };
+            let plan = ResourceOutcome { gone, made_way: makes_way, ..outcome("a", planned) };
             let before = state.clone();
             begin(&mut state, std::slice::from_ref(&plan), &wanted);
             // What was begun may have come as far as that, unless it was not reached at all.
-            if !gone && end != End::Skipped && planned.is_change() {
+            if !gone && says && end != End::Skipped && planned.is_change() {
                 may_be_at.insert(code.clone());
             }
             let done = match end {
@@ -339,15 +417,17 @@ proptest! {
             };
             record(&mut state, &before, done.as_slice(), &wanted);
             if end == End::Done {
-                // What was elsewhere has been taken away first.
-                may_be_at.clear();
-                may_be_at.extend((!gone).then_some(code));
+                // What was elsewhere has been taken away first, or is still there.
+                if gone || makes_way {
+                    may_be_at.clear();
+                }
+                may_be_at.extend((!gone && says).then_some(code));
             }
             let codes: String = state.entries().iter().flat_map(Entry::removals).filter_map(Removal::code).collect();
             for code in &may_be_at {
                 prop_assert!(codes.contains(code), "{code} may be there, and known is {codes}");
             }
-            if may_be_at.is_empty() {
+            if end == End::Done && gone {
                 prop_assert!(state.entries().is_empty());
             }
         }

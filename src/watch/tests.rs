@@ -21,7 +21,7 @@ fn resource(name: &str, host: &str, action: Action) -> ResourceOutcome {
 }
 
 fn report(resources: Vec<ResourceOutcome>) -> Report {
-    Report { deploy: DeployOutcome { resources, host_errors: Vec::new() }, ..Report::new("plan", false) }
+    Report { deploy: DeployOutcome { resources, ..DeployOutcome::default() }, ..Report::new("plan", false) }
 }
 
 fn round(resources: Vec<ResourceOutcome>) -> Round {

@@ -111,7 +111,8 @@ impl Operation {
 /// Puts everything together: resources in order, and for each all hosts. `mode` is how far the run
 /// has come.
 pub fn outcome(script: &Script, session: &Session, mode: Mode) -> DeployOutcome {
-    let mut outcome = DeployOutcome::default();
+    let hosts = session.hosts.iter().map(|host| host.name.clone()).collect();
+    let mut outcome = DeployOutcome { hosts, ..DeployOutcome::default() };
     let mut operations: Vec<Vec<Vec<OperationOutcome>>> = Vec::new();
     for host in session.hosts.iter() {
         let notes = host.lane.get().notes();

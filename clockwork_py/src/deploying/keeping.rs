@@ -102,7 +102,10 @@ impl Deploying<'_> {
 
     /// Writes down what came of it.
     pub(super) fn record(&self, py: Python<'_>, done: &DeployOutcome, wanted: &[Wanted]) -> PyResult<()> {
-        self.update(py, |state| state::record(state, &self.known.state, &done.resources, wanted))
+        self.update(py, |state| {
+            state::record(state, &self.known.state, &done.resources, wanted);
+            state::hand_over(state, &self.known.gone);
+        })
     }
 
     pub(super) fn update(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clockwork_core::cli::Verb;
 use clockwork_core::compile::{Block, Deployment, Phase, Script};
 use clockwork_core::outcome::{DeployOutcome, Failure, Report};
-use clockwork_core::plan::{self, Takedown, takedowns};
+use clockwork_core::plan::{self, Takedown, Untold, takedowns};
 use clockwork_core::resource::{Address, Artifact};
 use clockwork_core::state::{Entry, Removal, Store, Wanted};
 use pyo3::prelude::*;
@@ -71,7 +71,8 @@ impl Deploying<'_> {
             || self.invocation.approver.as_ref().is_some_and(|approver| approver.wants_gone());
         let mut untold = Vec::new();
         let moved = if self.invocation.is_repair() { Vec::new() } else { self.moved() };
-        let moved = blocks(py, &moved, &mut untold)?;
+        // Of these nothing stays untold: main.py has them still.
+        let moved = blocks(py, &moved, &mut Vec::new())?;
         let gone = if shows_gone { blocks(py, &self.gone_here(), &mut untold)? } else { Vec::new() };
         let pass = Pass { file: "deploy.py", script, removes: false, stopped: Vec::new() };
         let pruned = if moved.is_empty() && gone.is_empty() {
@@ -81,6 +82,7 @@ impl Deploying<'_> {
         };
         self.say_what_is_gone(report, pruned, &untold);
         self.say_what_stays(report, &untold);
+        self.say_what_is_away(report);
         self.adopt(py, report)?;
         self.keep_plan(py, report)
     }
@@ -98,6 +100,7 @@ impl Deploying<'_> {
         self.write(py, &pass)?;
         self.at_once(py, report, &pass, &[])?;
         self.say_what_stays(report, &untold);
+        self.say_what_is_away(report);
         Ok(())
     }
 
@@ -109,12 +112,8 @@ impl Deploying<'_> {
                 if !(wanted.has_place || self.is_renamed(entry)) {
                     return false;
                 }
-                // Another version may word the same thing in another way.
-                let same_words = |by: &str| by == clockwork_core::VERSION;
-                let deployed = entry.deployed.as_ref().filter(|deployed| same_words(&deployed.by));
-                let pending = entry.pending.as_ref().filter(|pending| same_words(&pending.by));
-                let codes = deployed.map(|d| &d.removal).into_iter().chain(pending.map(|p| &p.removal));
-                codes.filter_map(Removal::code).any(|code| wanted.removal.code() != Some(code))
+                let mut codes = entry.removals_in_our_words().filter_map(Removal::code);
+                codes.any(|code| wanted.removal.code() != Some(code)) && self.heir(entry).is_none()
             };
             let known: Vec<&Entry> = self.known.state.of(&wanted.address).filter(elsewhere).collect();
             if !known.is_empty() {
@@ -123,6 +122,14 @@ impl Deploying<'_> {
             }
         }
         moved
+    }
+
+    /// The resource that stands where something was deployed, and is not taken down in this run.
+    fn heir(&self, entry: &Entry) -> Option<&Address> {
+        let is_said = |address: &Address| self.said.iter().any(|said| said.wanted.address == *address);
+        let wanted = self.said.iter().map(|said| &said.wanted).filter(|_| !self.destroys());
+        let stays = |address: &Address| !self.known.gone.contains(address) && !is_said(address);
+        self.known.state.heir(entry, wanted, stays)
     }
 
     /// Whether it has another name than what stands there. What main.py says of that can be old news.
@@ -134,7 +141,7 @@ impl Deploying<'_> {
     /// What main.py no longer has.
     fn gone(&self) -> Vec<Takedown<'_>> {
         let mut gone: Vec<Takedown<'_>> = Vec::new();
-        for entry in self.known.gone() {
+        for entry in self.known.gone().filter(|entry| self.heir(entry).is_none()) {
             match gone.iter_mut().find(|takedown| takedown.address == entry.address) {
                 Some(takedown) => takedown.known.push(entry),
                 None => gone.push(Takedown {
@@ -344,10 +351,6 @@ impl Deploying<'_> {
 }
 
 /// The code that takes resources down, in order.
-fn blocks(
-    py: Python<'_>,
-    takedowns_of: &[Takedown<'_>],
-    untold: &mut Vec<(Address, Removal)>,
-) -> PyResult<Vec<Block>> {
+fn blocks(py: Python<'_>, takedowns_of: &[Takedown<'_>], untold: &mut Vec<Untold>) -> PyResult<Vec<Block>> {
     takedowns(takedowns_of, untold).map_err(|error| errors::map(py, &error))
 }
