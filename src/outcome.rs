@@ -129,9 +129,6 @@ pub struct ResourceOutcome {
     /// How it stands to what is known of it. No part of any document.
     #[serde(skip)]
     pub standing: Standing,
-    /// Whether all that was known of it was taken away first. No part of any document.
-    #[serde(skip)]
-    pub made_way: bool,
 }
 
 /// A field that was deployed with one value and is wanted with another.
@@ -175,7 +172,6 @@ impl ResourceOutcome {
             changes: Vec::new(),
             reason: None,
             standing: Standing::default(),
-            made_way: false,
         }
     }
 }

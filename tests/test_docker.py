@@ -267,9 +267,11 @@ def test_what_an_engine_that_is_down_hides_is_not_forgotten(
     down = "unix:///nonexistent/docker.sock"
     document = project.json("plan", expect=1, DOCKER_HOST=down)
     assert [resource["action"] for resource in document["resources"]] == ["skipped"], "not drifted"
-    hidden = [("Docker daemon", {"DOCKER_HOST": down}), ("not installed", {"PATH": without_docker(tmp_path)})]
-    for told, environment in hidden:
-        done = project.run("destroy", **environment)
+    hidden = [
+        (project.run("destroy", DOCKER_HOST=down), "Docker daemon"),
+        (project.run("destroy", PATH=without_docker(tmp_path)), "Docker is not installed"),
+    ]
+    for done, told in hidden:
         assert done.returncode == 1
         assert told in done.stdout
         assert docker.container(name) is not None

@@ -38,7 +38,7 @@ pub fn select(
     mut state: State,
 ) -> PyResult<Known> {
     let renames = renames(py, project)?;
-    let renamed = state.rename(&renames);
+    let given = state.rename(&renames);
     let graph = load::graph(py, &project.all)?;
     let mut gone: Vec<Address> = Vec::new();
     for entry in state.gone(project.source.as_deref(), &graph.nodes) {
@@ -62,7 +62,7 @@ pub fn select(
         project.narrow(py, &meant);
         gone.clear();
     }
-    Ok(Known { state, renames, renamed, gone })
+    Ok(Known { state, renames, renamed: given, gone })
 }
 
 /// The resources that have another name now.

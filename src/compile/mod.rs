@@ -37,8 +37,6 @@ pub enum Hosts {
     All,
     /// These.
     Only(Vec<String>),
-    /// All but these.
-    Except(Vec<String>),
 }
 
 impl Hosts {
@@ -47,7 +45,6 @@ impl Hosts {
         match self {
             Self::All => true,
             Self::Only(hosts) => hosts.iter().any(|name| name == host),
-            Self::Except(hosts) => hosts.iter().all(|name| name != host),
         }
     }
 }

@@ -33,7 +33,7 @@ pub fn compare(outcome: &mut DeployOutcome, wanted: &[Wanted], state: &State, ch
             continue;
         };
         resource.group.clone_from(&wanted.group);
-        resource.standing = Standing::of(wanted, entry);
+        resource.standing = Standing { made_way: resource.standing.made_way, ..Standing::of(wanted, entry) };
         if let Some(entry) = entry {
             against(resource, wanted, entry, chosen);
         }
@@ -111,7 +111,7 @@ pub fn merge(removals: DeployOutcome, main: DeployOutcome) -> DeployOutcome {
 }
 
 fn make_way(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
-    resource.made_way = true;
+    resource.standing.made_way = true;
     if removal.action == Action::Skipped && resource.action != Action::Skipped {
         // Else nobody would know any more of what is left there.
         let stays = || "what is at its old place could not be taken away first".to_owned();

@@ -135,7 +135,6 @@ fn of_interest(outcome: &DeployOutcome, prune: bool) -> Vec<ResourceOutcome> {
         .map(|mut resource| {
             resource.seconds = 0.0;
             resource.standing = Standing::default();
-            resource.made_way = false;
             resource.operations.iter_mut().for_each(|operation| operation.seconds = 0.0);
             resource
         })

@@ -2,13 +2,15 @@
 
 use crate::state::{Entry, Wanted};
 
-/// What a repair has to know before it goes ahead.
+/// What a repair has to know before it goes ahead, and the state after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
     /// Whether it was deployed just as main.py wants it, and to its end.
     pub settled: bool,
     /// Whether it must be neither removed nor replaced.
     pub protected: bool,
+    /// Whether all that was known of it was taken away first.
+    pub made_way: bool,
 }
 
 impl Standing {
@@ -17,6 +19,7 @@ impl Standing {
         let deployed =
             entry.filter(|entry| entry.pending.is_none()).and_then(|entry| entry.deployed.as_ref());
         let settled = deployed.is_some_and(|deployed| deployed.is(wanted));
-        Self { settled, protected: wanted.protect || entry.is_some_and(|entry| entry.protect) }
+        let protected = wanted.protect || entry.is_some_and(|entry| entry.protect);
+        Self { settled, protected, made_way: false }
     }
 }

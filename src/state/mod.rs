@@ -278,14 +278,14 @@ impl State {
     /// Gives what is known under an older name to the resource that says that it had it. Returns the
     /// new names of what was known under an older one until now.
     pub fn rename(&mut self, renames: &[Rename]) -> Vec<Address> {
-        let mut renamed = Vec::new();
+        let mut found = Vec::new();
         for Rename { old, new } in renames {
             // What is known under the new name already is that resource's own.
             if self.of(new).next().is_some() {
                 continue;
             }
             if self.of(old).next().is_some() {
-                renamed.push(new.clone());
+                found.push(new.clone());
             }
             for entry in &mut self.entries {
                 if entry.address == *old {
@@ -298,7 +298,7 @@ impl State {
                 }
             }
         }
-        renamed
+        found
     }
 
     fn entry(&mut self, address: &Address, host: &str) -> &mut Entry {

@@ -48,7 +48,7 @@ pub fn record(state: &mut State, before: &State, done: &[ResourceOutcome], wante
         };
         let entry = state.entry(&outcome.address, &outcome.host);
         describe(entry, wanted);
-        leave_behind(entry, wanted, outcome.made_way);
+        leave_behind(entry, wanted, outcome.standing.made_way);
         let same = |deployed: &&mut Deployed| {
             deployed.fingerprint == wanted.fingerprint
                 && deployed.removal == wanted.removal

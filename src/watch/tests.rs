@@ -16,7 +16,7 @@ fn resource(name: &str, host: &str, action: Action) -> ResourceOutcome {
     };
     let address = Address { kind: "FileResource".to_owned(), name: name.to_owned() };
     let mut resource = ResourceOutcome::new(address, host, vec![operation], None);
-    resource.standing = Standing { settled: true, protected: false };
+    resource.standing = Standing { settled: true, ..Standing::default() };
     resource
 }
 
