@@ -348,7 +348,7 @@ def test_what_is_gone_and_does_not_say_how_it_is_removed_is_put_back_for_that(pr
     )
     project.write(HEAD + own + f"own = Own(name='own')\na = {file('a')}\n")
     project.run("apply")
-    stays = "Own 'own' does not say how it is taken down, and stays: "
+    stays = "Own 'own' on @local does not say how it is taken down, and stays: "
     assert f"{stays}override to_pyinfra_destroy_operations in Own, or" in project.run("destroy").stdout
     project.run("apply")
     write(project, file("a"))
