@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, Secret, SecretStr, ValidationError
 
 from clockwork.resources import ArtifactSize, DockerServiceResource, FileResource, Resource
 
@@ -165,3 +165,57 @@ def test_refuses_what_is_no_image(image: str) -> None:
 def test_refuses_a_bad_service(fields: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         service(**fields)
+
+
+class Login(BaseModel):
+    """Part of a kind of a user's own."""
+
+    password: SecretStr
+
+
+class Gate(Resource):
+    """A kind that hides its secrets in every way there is."""
+
+    key: SecretStr = Field(exclude=True)
+    pin: Secret[int]
+    logins: dict[str, list[Login]]
+
+    def to_pyinfra_operations(self, artifacts: dict[str, Any]) -> str:
+        return ""
+
+
+def test_secrets_are_found_wherever_they_are() -> None:
+    logins = {"admin": [Login(password=SecretStr("hunter2"))]}
+    gate = Gate(name="g", key=SecretStr("swordfish"), pin=Secret(4711), logins=logins)
+    assert sorted(gate._secrets()) == ["4711", "hunter2", "swordfish"]
+    for told in (repr(gate._given_fields()), repr(gate._kept_fields())):
+        assert not any(secret in told for secret in gate._secrets())
+    assert gate._plain_fields()["logins"] == {"admin": [{"password": "hunter2"}]}
+
+
+def test_what_is_wrong_is_told_without_values_and_so_is_an_environment() -> None:
+    with pytest.raises(ValidationError) as caught:
+        service(env_vars={"DB_PASSWORD": "hunter2"}, image="NGINX", ports=["hunter2"])
+    with pytest.raises(ValidationError) as missing:
+        DockerServiceResource(name="web", env_vars={"DB_PASSWORD": "hunter2"})  # type: ignore[call-arg]
+    assert "hunter2" not in str(missing.value)
+    assert "input_value" not in str(caught.value)
+    shown = repr(service(env_vars={"DB_PASSWORD": "hunter2"}))
+    assert "DB_PASSWORD" in shown
+    assert "hunter2" not in shown
+
+
+def test_resources_go_into_sets() -> None:
+    one, other = file(), file(name="b.txt")
+    assert {one, other, one} == {other, one}
+    assert hash(copy.copy(one)) == hash(one)
+    one.mode = "600"
+    assert one in {one}
+
+
+def test_a_cell_that_runs_again_connects_anew() -> None:
+    web, old, log = service(), service(name="db"), file()
+    web.connect(old, log)
+    web.connect(log, new := service(name="db", image="postgres"))
+    assert {id(need) for need in web.depends_on} == {id(log), id(new)}
+    assert {id(used) for used in web._origin.connected} == {id(log), id(new)}

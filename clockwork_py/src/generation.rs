@@ -2,6 +2,8 @@
 //! way the resources want it.
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use clockwork_core::cli::Verb;
 use clockwork_core::generate::{self, Endpoint, Generation, Lock, Prepared, lock};
@@ -78,6 +80,7 @@ pub fn generate(
     let generation = if prepared.missing.is_empty() {
         prepared.into_generation()
     } else {
+        let resources = Resources { by_address: resources, folder: &project.folder };
         ask(py, invocation, settings, prepared, &resources, &mut lock)?
     };
 
@@ -100,26 +103,64 @@ pub fn generate(
     Ok((artifacts, reports, failure))
 }
 
+/// The resources that the model writes for, which check what it writes.
+struct Resources<'a> {
+    by_address: HashMap<Address, Py<PyAny>>,
+    /// The folder of main.py.
+    folder: &'a Path,
+}
+
 /// Asks the model, and hears Ctrl-C meanwhile.
 fn ask(
     py: Python<'_>,
     invocation: &Invocation<'_>,
     settings: &Settings,
     prepared: Prepared,
-    resources: &HashMap<Address, Py<PyAny>>,
+    resources: &Resources<'_>,
     lock: &mut Lock,
 ) -> PyResult<Generation> {
     let endpoint = match Endpoint::remote(settings) {
         Some(endpoint) => endpoint,
         None => local_model::start(py, &settings.model, &invocation.observer)?,
     };
-    let check = |address: &Address, artifact: &Artifact| check(resources.get(address), artifact);
     let cancel = CancellationToken::new();
+    // What is called inside of main.py must not wait for what main.py holds.
+    let is_inside = user_code::is_held(py)?;
+    let broken = Mutex::new(None);
+    let check = |address: &Address, artifact: &Artifact| {
+        Python::attach(|py| resources.check(py, address, artifact, is_inside)).unwrap_or_else(|error| {
+            let message = error.to_string();
+            broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            // A model that is told of it would try in vain, at the user's cost.
+            cancel.cancel();
+            Err(message)
+        })
+    };
     let (runtime, observer) = (runtime()?, &*invocation.observer);
     let work = || {
         runtime.block_on(generate::generate(prepared, &endpoint, settings, lock, &check, observer, &cancel))
     };
-    wait(py, || cancel.cancel(), work)?.map_err(|error| errors::map(py, &error))
+    let generation = wait(py, || cancel.cancel(), work)?;
+    match broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => generation.map_err(|error| errors::map(py, &error)),
+    }
+}
+
+impl Resources<'_> {
+    /// Checks an artifact the way its resource wants it. Called from the threads that wait for answers.
+    fn check(
+        &self,
+        py: Python<'_>,
+        address: &Address,
+        artifact: &Artifact,
+        is_inside: bool,
+    ) -> PyResult<Result<Artifact, String>> {
+        let Some(resource) = self.by_address.get(address) else { return Ok(Ok(artifact.clone())) };
+        let artifact = pythonize(py, artifact)?;
+        let check = || resource::check_artifact(resource.bind(py), &artifact, self.folder);
+        if is_inside { check() } else { user_code::surround(py, self.folder, false, check) }
+    }
 }
 
 /// Limits a run to what the lock has all for, and says what that leaves out.
@@ -173,13 +214,4 @@ fn looked_up(prepared: Prepared, settings: &Settings) -> Vec<ArtifactReport> {
         ..ArtifactReport::new(outcome)
     });
     pinned.chain(missing).collect()
-}
-
-/// Checks an artifact the way its resource wants it. Called from the threads that wait for answers.
-fn check(resource: Option<&Py<PyAny>>, artifact: &Artifact) -> Result<Artifact, String> {
-    let Some(resource) = resource else { return Ok(artifact.clone()) };
-    Python::attach(|py| {
-        let artifact = pythonize(py, artifact).map_err(|error| error.to_string())?;
-        resource::check_artifact(resource.bind(py), &artifact).map_err(|error| error.to_string())?
-    })
 }

@@ -215,7 +215,7 @@ pub fn request(
     let model = call("answer_model")?;
     let schema =
         if model.is_none() { None } else { Some(depythonize(&model.call_method0("model_json_schema")?)?) };
-    let connected = connected(resource)?;
+    let connected = connected(resource, folder)?;
     let others = project.iter().filter(|other| other.kind != address.kind || other.name != address.name);
     let others = others.map(|other| {
         connected.iter().find(|c| c.kind == other.kind && c.name == other.name).unwrap_or(other).clone()
@@ -229,7 +229,7 @@ pub fn request(
         template: template.unwrap_or_else(|| "resource".to_owned()),
         description: resource.getattr("description")?.extract()?,
         size,
-        fields: depythonize(&resource.call_method0("_given_fields")?)?,
+        fields: given(resource, folder)?,
         schema,
         context: context(resource, &address)?,
         project: others.collect(),
@@ -245,16 +245,23 @@ pub fn in_project(resource: &Bound<'_, PyAny>) -> PyResult<ProjectResource> {
 }
 
 /// What a resource gets to know of those that it is connected to.
-fn connected(resource: &Bound<'_, PyAny>) -> PyResult<Vec<ProjectResource>> {
+fn connected(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Vec<ProjectResource>> {
     let others = resource.getattr("_origin")?.getattr("connected")?;
     others
         .try_iter()?
         .map(|other| {
             let other = other?;
-            let fields = depythonize(&other.call_method0("_given_fields")?)?;
-            Ok(ProjectResource { connected: true, fields, ..in_project(&other)? })
+            Ok(ProjectResource { connected: true, fields: given(&other, folder)?, ..in_project(&other)? })
         })
         .collect()
+}
+
+/// The fields that the user set.
+fn given(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Map<String, Value>> {
+    let fields = resource.call_method0("_given_fields");
+    let blamed = |error| Ok(blame(resource.py(), error, &address(resource)?, "fields", folder));
+    let fields = fields.and_then(|fields| Ok(depythonize(&fields)?));
+    fields.map_err(|error| blamed(error).unwrap_or_else(|error: PyErr| error))
 }
 
 /// Reads the files that the user gives the model to read.
@@ -284,9 +291,13 @@ fn context(resource: &Bound<'_, PyAny>, address: &Address) -> PyResult<Vec<Conte
 }
 
 /// Checks an answer the way its resource wants it. Returns what to pin, or what is wrong with it.
+///
+/// What the user's own check raises beside `ValueError` and `AssertionError` is a mistake in it, and no model can mend
+/// that: it is an error.
 pub fn check_artifact(
     resource: &Bound<'_, PyAny>,
     artifact: &Bound<'_, PyAny>,
+    folder: &Path,
 ) -> PyResult<Result<Artifact, String>> {
     let py = resource.py();
     match resource.call_method1("_check_artifact", (artifact,)) {
@@ -299,7 +310,7 @@ pub fn check_artifact(
         {
             Ok(Err(error.value(py).str()?.to_string()))
         }
-        Err(error) => Err(error),
+        Err(error) => Err(blame(py, error, &address(resource)?, "check of the model's answer", folder)),
     }
 }
 

@@ -32,6 +32,11 @@ pub fn surround<T>(
     result
 }
 
+/// Whether this thread runs the user's code just now, and holds what `surround` waits for.
+pub fn is_held(py: Python<'_>) -> PyResult<bool> {
+    LOCK.get(py).map_or(Ok(false), |lock| lock.call_method0(py, "_is_owned")?.is_truthy(py))
+}
+
 fn locked<T>(py: Python<'_>, folder: &Path, anew: bool, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     let sys = py.import("sys")?;
     let modules = sys.getattr("modules")?.cast_into::<PyDict>()?;

@@ -9,24 +9,16 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretBytes,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import Self
 
 from clockwork import _core
 from clockwork.assertions import AssertionList, checked
+from clockwork.resources._values import as_json, fields_of, secrets_in
 from clockwork.resources.group import Group, resources_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _definitions = count()
 
@@ -35,14 +27,17 @@ _definitions = count()
 class Origin:
     """Where a resource comes from. Resources that differ in nothing else are equal."""
 
-    order: int = field(default_factory=lambda: next(_definitions), compare=False)
+    order: tuple[int, ...] = field(default_factory=lambda: (next(_definitions),), compare=False)
     folder: Path | None = field(default=None, compare=False)
     connected: list[Resource] = field(default_factory=list, compare=False)
     group: Group | None = field(default=None, compare=False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
         """The origin of a copy, which is in no group; a group that is copied takes its copies in by itself."""
-        return replace(self, connected=deepcopy(self.connected, memo), group=None)
+        # What is copied at once is defined at once, and keeps its order.
+        together = memo.setdefault(id(_definitions), next(_definitions))
+        order = (together, *self.order)
+        return replace(self, order=order, connected=deepcopy(self.connected, memo), group=None)
 
 
 if TYPE_CHECKING:
@@ -84,7 +79,8 @@ class Resource(BaseModel, _core.Resource):
             No model reads them, and a change of them changes nothing on a host.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    # What is wrong with a field is told without its value, which may be a secret.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     artifact_model: ClassVar[type[BaseModel] | None] = None
     """The shape of the model's answer; without one it is a text."""
@@ -119,21 +115,26 @@ class Resource(BaseModel, _core.Resource):
     def __copy__(self) -> Self:
         """A copy, which is in no group."""
         copied = super().__copy__()
-        copied._origin = replace(self._origin, connected=[*self._origin.connected], group=None)
+        connected = [*self._origin.connected]
+        copied._origin = replace(self._origin, order=Origin().order, connected=connected, group=None)
         return copied
+
+    def __hash__(self) -> int:
+        """Goes by kind and name alone: equal resources have them in common, and fields may change."""
+        return hash((type(self), self.name))
 
     def connect(self, *others: Resource | Group) -> None:
         """Says that this resource uses others: it depends on them, and the model learns what they are.
 
-        A configuration that the model writes can then hold the right names and ports.
+        A configuration that the model writes can then hold the right names and ports. A new resource of the same
+        kind and name takes the old one's place, so that a cell of a notebook can run again.
 
         Args:
             *others: The resources that it uses, and groups of them.
         """
         used = list(resources_of(others))
-        known = {id(other) for other in self.depends_on}
-        self.depends_on = [*self.depends_on, *(other for other in used if id(other) not in known)]
-        self._origin.connected.extend(used)
+        self.depends_on = _with(self.depends_on, used)
+        self._origin.connected = _with(self._origin.connected, used)
 
     def answer_model(self) -> type[BaseModel] | None:
         """The shape of the model's answer for this very resource; `artifact_model` unless overridden."""
@@ -177,50 +178,55 @@ class Resource(BaseModel, _core.Resource):
         if model is not None:
             model.model_validate(artifact)
             if self.__template__ is not None and isinstance(artifact, dict):
-                given = {name: getattr(self, name) for name in self.model_fields_set}
-                type(self).model_validate({**artifact, **given})
+                self._check_suggested(artifact)
         self.validate_artifact(artifact)
         return artifact
+
+    def _check_suggested(self, artifact: dict[str, Any]) -> None:
+        """Checks what fills fields that the user left out. What the user gave has been checked, and may not be told."""
+        left_out = type(self).model_fields.keys() - self.model_fields_set
+        suggested = {name: value for name, value in artifact.items() if name in left_out}
+        completed = self.model_copy(update=suggested)
+        for name, value in suggested.items():
+            self.__pydantic_validator__.validate_assignment(completed, name, value)
 
     def _given_fields(self) -> dict[str, Any]:
         """What the prompt is made from: the fields that the user set, as JSON values.
 
         The core takes the values of secrets and of environments out before it words the prompt.
         """
-        told_otherwise = {"name", "description", "size", "content", "context", "depends_on"}
-        chosen = self.model_fields_set - told_otherwise - {"assertions"}
-        return self.model_dump(mode="json", include=chosen)
+        # What the prompt tells in its own words.
+        told = {"name", "description", "context", self.__artifact_field__}
+        if isinstance(getattr(self, "size", None), ArtifactSize):
+            told.add("size")
+        given: dict[str, Any] = as_json(self)
+        return {name: given[name] for name in given if name in self.model_fields_set - told}
 
     def _kept_fields(self) -> dict[str, Any]:
         """What the state is made from: all fields as JSON values. The core takes out what it must not keep."""
-        return self.model_dump(mode="json", exclude={"name", "context"}, fallback=repr)
+        kept: dict[str, Any] = as_json(self)
+        return {name: kept[name] for name in kept if name not in {"name", "context"}}
 
     def _secrets(self) -> list[str]:
         """The values of its secrets, which nothing on disk may hold but the compiled code."""
-        return list(_secrets(self.model_dump()))
+        return list(secrets_in(self._own_fields()))
 
     def _plain_fields(self) -> dict[str, Any]:
-        """What the pyinfra code is made from: all fields, secrets included."""
-        plain: dict[str, Any] = _reveal(self.model_dump())
+        """What the pyinfra code is made from: all fields as JSON values, secrets included."""
+        plain: dict[str, Any] = as_json(self._own_fields(), reveal=True)
         return plain
 
-
-def _secrets(value: Any) -> Iterator[str]:
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, SecretBytes):
-        yield value.get_secret_value().decode(errors="replace")
-    elif isinstance(value, (dict, list, tuple, set, frozenset)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _secrets(inner)
+    def _own_fields(self) -> dict[str, Any]:
+        """All fields that say what it is, and not what is to become of it, as those of every resource do."""
+        of_all = {name for name, field in Resource.model_fields.items() if field.exclude}
+        return {name: value for name, value in fields_of(self, whole=True).items() if name not in of_all}
 
 
-def _reveal(value: Any) -> Any:
-    """Takes secrets out of their wrappers, which keep them out of logs and prompts."""
-    if isinstance(value, (SecretStr, SecretBytes)):
-        return value.get_secret_value()
-    if isinstance(value, dict):
-        return {key: _reveal(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_reveal(inner) for inner in value]
-    return value
+def _with(known: Sequence[Resource | Group], others: list[Resource]) -> list[Any]:
+    """Adds resources to those that are known, each once, in the place of others of the same kind and name."""
+    added = {(type(other).__name__, other.name): other for other in others}
+
+    def stays(one: Resource | Group) -> bool:
+        return added.get((type(one).__name__, one.name), one) is one
+
+    return list({id(one): one for one in (*filter(stays, known), *others)}.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, field_validator
@@ -76,6 +77,11 @@ class DockerServiceResource(Resource):
     suggest: list[Literal["ports", "volumes", "env_vars"]] = []
     present: bool = True
     start: bool = True
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Shows of the environment names alone."""
+        for name, value in super().__repr_args__():
+            yield name, dict.fromkeys(value, "**********") if name == "env_vars" else value
 
     def needs_artifact_generation(self) -> bool:
         """Whether the model has to choose anything: something is left to it, and needed."""
