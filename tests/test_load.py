@@ -47,8 +47,14 @@ groups = {"a": [file("2"), (file("3"), {"b": file("4")})]}
 again = groups["a"][0]
 loop = [file("5")]
 loop.append(loop)
+some = {file("6"), file("7")}
+class Proxy:
+    @property
+    def __class__(self):
+        raise RuntimeError("there is no request")
+request = Proxy()
 """
-    assert compiled(tmp_path, main) == ["1", "2", "3", "4", "5"]
+    assert compiled(tmp_path, main) == ["1", "2", "3", "4", "5", "6", "7"]
 
 
 def test_order_is_that_of_definition(tmp_path: Path) -> None:
@@ -60,6 +66,16 @@ listed = [a, b]
 x = FileResource(name="4", content="x")
 """
     assert compiled(tmp_path, main) == ["2", "3", "4"]
+    main = """
+from copy import deepcopy
+a = FileResource(name="1", content="x")
+b = FileResource(name="2", content="x")
+c = a.model_copy(update={"name": "3"})
+d, e = deepcopy([b, a])
+d.name, e.name = "5", "4"
+f = FileResource(name="6", content="x")
+"""
+    assert compiled(tmp_path, main) == ["1", "2", "3", "4", "5", "6"]
 
 
 def test_what_is_needed_comes_first(tmp_path: Path) -> None:
@@ -142,8 +158,12 @@ def test_a_list_of_resources_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     clockwork.generate([FileResource(name="a", content="x", directory="out")])
     assert f'dest="{tmp_path}/out/a"' in (tmp_path / ".clockwork/pyinfra/deploy.py").read_text()
+    clockwork.generate(FileResource(name="b", content="x", directory="out"))
+    assert f'dest="{tmp_path}/out/b"' in (tmp_path / ".clockwork/pyinfra/deploy.py").read_text()
     with pytest.raises(exceptions.LoadError, match="int is none"):
         clockwork.generate([1])  # type: ignore[list-item]
+    with pytest.raises(exceptions.LoadError, match="NoneType is none: pass a path"):
+        clockwork.generate(None)  # type: ignore[arg-type]
     with pytest.raises(exceptions.NoResourcesError):
         clockwork.generate([])
 
@@ -277,3 +297,10 @@ def test_a_module_that_imports_others_when_it_is_looked_at(project: Project) -> 
         a = FileResource(name="a", content="x")
     """)
     assert project.json("graph")["resources"][0]["name"] == "a"
+
+
+def test_assertions_of_main_hold_in_an_optimizing_python_too(project: Project) -> None:
+    project.write("from clockwork.resources import FileResource\nassert FileResource is None, 'not so'\n")
+    done = project.run("generate", PYTHONOPTIMIZE="1")
+    assert done.returncode == 1
+    assert "not so" in done.stderr

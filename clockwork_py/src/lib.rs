@@ -54,7 +54,7 @@ mod _core {
     #[pymodule_export]
     use crate::watching::Watcher;
 
-    use crate::options::{Callable, Options};
+    use crate::options::{Callable, Options, settings};
     use crate::progress::observer;
     use crate::{cli, compiling, errors, load, pipeline};
 
@@ -91,7 +91,7 @@ mod _core {
             return Err(PyValueError::new_err(format!("there is no command {command:?}")));
         };
         let options: Options = depythonize(options)?;
-        let mut invocation = options.invocation(verb, source, depythonize(overrides)?)?;
+        let mut invocation = options.invocation(verb, source, settings(overrides)?)?;
         invocation.compiler = compiler;
         invocation.observer = observer(progress);
         let is_limited = invocation.prune || !invocation.targets.is_empty();

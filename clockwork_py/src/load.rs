@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 use clockwork_core::graph::Graph;
-use pyo3::exceptions::PySyntaxError;
+use pyo3::exceptions::{PySyntaxError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyModule, PySet, PyTuple};
 
 use crate::resource::{self, Resource};
+use crate::wait::check_signals;
 use crate::{errors, traceback, user_code};
 
 /// The name that main.py's module has while it runs, and that tells it that it is not the program.
@@ -52,23 +53,38 @@ impl Project {
 /// Loads a path, or takes a list of resources as it is.
 pub fn load(source: &Bound<'_, PyAny>) -> PyResult<Project> {
     let py = source.py();
-    if let Ok(path) = source.extract::<PathBuf>() {
-        return load_path(py, &path);
-    }
+    let project = match source.extract::<PathBuf>() {
+        Ok(path) => load_path(py, &path),
+        Err(_) => load_list(source),
+    }?;
+    // The user's code in main.py does not ask for signals.
+    check_signals(py)?;
+    Ok(project)
+}
+
+fn load_list(source: &Bound<'_, PyAny>) -> PyResult<Project> {
+    let py = source.py();
     let mut collector = Collector::new(py)?;
-    if !(collector.is_group(source)? && collector.collect(source)?) {
-        for item in source.try_iter()? {
+    let none = |given: &Bound<'_, PyAny>| -> PyResult<PyErr> {
+        let class = given.get_type().name()?.to_string();
+        let message =
+            format!("resources are wanted, and {class} is none: pass a path or a list of resources");
+        Ok(errors::exception(py, "LoadError", &message))
+    };
+    let is_one = source.is_instance_of::<Resource>() || collector.is_group(source)?;
+    if !(is_one && collector.collect(source)?) {
+        let items = match source.try_iter() {
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => return Err(none(source)?),
+            items => items?,
+        };
+        for item in items {
             let item = item?;
             if !collector.collect(&item)? {
-                let class = item.get_type().name()?.to_string();
-                let message =
-                    format!("resources are wanted, and {class} is none: pass a path or a list of resources");
-                return Err(errors::exception(py, "LoadError", &message));
+                return Err(none(&item)?);
             }
         }
     }
-    let folder = std::env::current_dir()?;
-    finish(py, collector, &folder, None)
+    finish(py, collector, &std::env::current_dir()?, None)
 }
 
 /// The folder and the name of the file that a path means, whether or not there is one.
@@ -139,8 +155,9 @@ impl Drop for Loading {
 
 /// Executes the file as a module of its own.
 fn run<'py>(py: Python<'py>, source: &[u8], file: &Path, folder: &Path) -> PyResult<Bound<'py, PyModule>> {
-    let code =
-        py.import("builtins")?.call_method1("compile", (PyBytes::new(py, source), file, "exec", 0, true))?;
+    // As it stands there: without its `assert` statements, checks would pass that fail.
+    let as_written = (PyBytes::new(py, source), file, "exec", 0, true, 0);
+    let code = py.import("builtins")?.call_method1("compile", as_written)?;
     py.import("linecache")?.call_method0("checkcache")?;
     let module = PyModule::new(py, MODULE)?;
     module.setattr("__file__", file.display().to_string())?;
@@ -166,7 +183,11 @@ impl<'py> Collector<'py> {
     }
 
     fn is_group(&self, value: &Bound<'py, PyAny>) -> PyResult<bool> {
-        value.is_instance(&self.group)
+        match value.is_instance(&self.group) {
+            // Something that stands for an object that is not there yet, such as Flask's `request`.
+            Err(error) if !errors::is_interrupt(value.py(), &error) => Ok(false),
+            answer => answer,
+        }
     }
 
     /// Takes a resource, or those in a group, list, tuple, set or dictionary. Whether it was any of these.
@@ -225,7 +246,7 @@ fn finish(
     // its members in another one.
     resources.sort_by_key(|resource| {
         let origin = resource.bind(py).getattr("_origin");
-        origin.and_then(|origin| origin.getattr("order")?.extract::<u64>()).unwrap_or(u64::MAX)
+        origin.and_then(|origin| origin.getattr("order")?.extract::<Vec<u64>>()).unwrap_or(vec![u64::MAX])
     });
     if resources.is_empty() {
         let message = format!(

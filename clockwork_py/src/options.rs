@@ -12,6 +12,8 @@ use clockwork_core::plan::SavedPlan;
 use clockwork_core::settings::Overrides;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pythonize::depythonize;
 use serde::Deserialize;
 
 use crate::invocation::{Approval, Approver, Invocation};
@@ -93,6 +95,21 @@ impl Options {
             observer: Arc::new(Silent),
         })
     }
+}
+
+/// The settings among the arguments. One that cannot be used is named.
+pub fn settings(overrides: &Bound<'_, PyDict>) -> PyResult<Overrides> {
+    depythonize(overrides).or_else(|error| {
+        for (name, value) in overrides {
+            let one = PyDict::new(overrides.py());
+            one.set_item(&name, &value)?;
+            if let Err(error) = depythonize::<Overrides>(&one) {
+                let message = format!("the setting {name} cannot be used: {error}");
+                return Err(errors::exception(overrides.py(), "SettingsError", &message));
+            }
+        }
+        Err(error.into())
+    })
 }
 
 /// A callable that is shown the plan and says yes or no.

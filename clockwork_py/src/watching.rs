@@ -13,13 +13,13 @@ use clockwork_core::watch::{Memory, News, Place, Round};
 use clockwork_core::webhook::Webhook;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 use pythonize::pythonize;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::invocation::{Approval, Approver, Invocation};
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::wait::{check_signals, runtime, wait};
 use crate::{errors, load, pipeline};
 
@@ -250,10 +250,10 @@ impl Watcher {
     fn new(
         source: Bound<'_, PyAny>,
         wish: &Bound<'_, PyAny>,
-        overrides: &Bound<'_, PyAny>,
+        overrides: &Bound<'_, PyDict>,
         compiler: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
-        let (wish, overrides) = (pythonize::depythonize(wish)?, pythonize::depythonize(overrides)?);
+        let (wish, overrides) = (pythonize::depythonize(wish)?, options::settings(overrides)?);
         Ok(Self(Mutex::new(Watch::new(source, wish, overrides, compiler, Arc::new(Silent))?)))
     }
 
