@@ -13,6 +13,7 @@ import pytest
 
 import clockwork
 from clockwork.assertions import (
+    Assertion,
     CallSucceeds,
     CheckHost,
     CommandSucceeds,
@@ -163,8 +164,31 @@ def test_something_else_on_the_port() -> None:
 
 def test_no_password_is_shown() -> None:
     (result,) = check(HttpResponds(url=f"http://me:secret@{{host}}:{free_port()}/", retries=0))
-    assert result.assertion.startswith("http://me:***@{host}")
+    assert result.assertion.startswith("http://***@{host}")
     assert "secret" not in repr(result)
+    address = f"http://secret@{{host}}:{free_port()}/a?v=secret&secret#top"
+    for assertion in (
+        HttpResponds(url=address, retries=0),
+        CommandSucceeds(command=f"false '{address.replace('{host}', 'localhost')}' --fast"),
+    ):
+        (result,) = check(assertion)
+        assert "secret" not in repr(result)
+        assert "/a?v=***&***#top" in result.assertion
+
+
+def test_an_assertion_of_the_users_own_is_refused_at_once() -> None:
+    class Reachable(Assertion):
+        pass
+
+    with pytest.raises(ValueError, match="nobody knows how to try Reachable: use one of"):
+        file(Reachable())
+    with pytest.raises(ValueError, match="it says nothing"):
+        file(Assertion())
+
+    class Here(FileExists):
+        pass
+
+    assert why(Here()) == "there is no such file"
 
 
 def test_the_third_try_succeeds(tmp_path: Path) -> None:

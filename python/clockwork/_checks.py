@@ -213,10 +213,10 @@ def _is_open(assertion: PortOpen, session: Session, network: Network) -> Failure
 
 @_ready.register
 def _(assertion: HttpResponds, resource: Resource, folder: str) -> tuple[str, Any]:
-    # An address may hold a password.
-    shown = re.sub(r"//([^/?#@:]*):[^/?#@]*@", r"//\1:***@", assertion.url)
     body = f", with {_short(assertion.body)} in its body" if assertion.body else ""
-    return f"{shown} answers {assertion.status}{body}", partial(_responds, assertion)
+    return f"{_without_secrets(assertion.url)} answers {assertion.status}{body}", partial(
+        _responds, assertion
+    )
 
 
 def _responds(assertion: HttpResponds, session: Session, network: Network) -> Failure | None:
@@ -225,7 +225,7 @@ def _responds(assertion: HttpResponds, session: Session, network: Network) -> Fa
     wants_body = assertion.body is not None
     status, location, charset, body = network.fetch(url, assertion.timeout, LARGEST_BODY, wants_body)
     if status != assertion.status:
-        pointed = f", and points to {location}" if location else ""
+        pointed = f", and points to {_without_secrets(location)}" if location else ""
         return Failure(f"it answers {status}{pointed}")
     if assertion.body is None:
         return None
@@ -281,7 +281,7 @@ def _judge(health: dict[str, Any]) -> Failure | None:
 
 @_ready.register
 def _(assertion: CommandSucceeds, resource: Resource, folder: str) -> tuple[str, Any]:
-    return f"`{assertion.command}` succeeds", partial(_succeeds, assertion)
+    return f"`{_without_secrets(assertion.command)}` succeeds", partial(_succeeds, assertion)
 
 
 def _succeeds(assertion: CommandSucceeds, session: Session, _: Network) -> Failure | None:
@@ -308,6 +308,16 @@ def _holds(assertion: CallSucceeds, wants_host: bool, session: Session, _: Netwo
         getattr(answer, "close", lambda: None)()
         return Failure("it returned something to wait for, and nobody does: write a plain function")
     return None
+
+
+def _without_secrets(text: str) -> str:
+    """A text without what may be a key or a password in an address: who asks, and the values of its query."""
+    text = re.sub(r"(://)[^/?#@\s'\"]+@", r"\1***@", text)
+    return re.sub(r"(://[^\s'\"?]*\?)([^\s'\"#]+)", lambda found: found[1] + _names_alone(found[2]), text)
+
+
+def _names_alone(query: str) -> str:
+    return re.sub(r"([^&=]*=|)[^&]+", r"\1***", query)
 
 
 def _short(text: str) -> str:

@@ -289,6 +289,9 @@ class CallSucceeds(Assertion):
     description: str | None = None
 
 
+_KNOWN = (FileExists, FileContains, PortOpen, HttpResponds, ContainerRunning, CommandSucceeds, CallSucceeds)
+
+
 class Runner(Protocol):
     """Runs commands on a host."""
 
@@ -377,6 +380,11 @@ def _one(given: object) -> Assertion | Callable[..., Any]:
     if isinstance(given, Assertion):
         if type(given) in (Assertion, _OfFile, _OfService):
             raise ValueError("it says nothing: use one of the classes of clockwork.assertions, or a function")
+        if not isinstance(given, _KNOWN):
+            raise ValueError(
+                f"nobody knows how to try {type(given).__name__}: use one of the classes of clockwork.assertions, or "
+                "a function"
+            )
         return given
     return _function(given)
 
