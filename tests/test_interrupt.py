@@ -261,3 +261,41 @@ def test_a_goodbye_is_stopped(run: Callable[..., Program], tmp_path: Path) -> No
     program.wait_for((tmp_path / "leaving").exists)
     program.process.send_signal(signal.SIGINT)
     assert program.end() == (-signal.SIGINT, "interrupted\n")
+
+
+@pytest.mark.parametrize("call", ["clockwork.graph('.')", "PyInfraCompiler().compile(Lines())"])
+def test_the_end_of_the_program_waits_for_what_a_daemon_is_at(
+    run: Callable[..., Program], tmp_path: Path, call: str
+) -> None:
+    (tmp_path / "main.py").write_text("open('leave', 'w').close()\nwhile True: pass\n")
+    program = run(
+        """
+from clockwork.pyinfra_compiler import PyInfraCompiler
+class Endless(Resource):
+    def to_pyinfra_operations(self, artifacts):
+        open("leave", "w").close()
+        while True: pass
+class Lines(list):
+    def __iter__(self):
+        return iter([Endless(name="a")])
+threading.Thread(target=lambda: CALL, daemon=True).start()
+wait_to_leave()
+""".replace("CALL", call)
+    )
+    assert program.end() == (0, "")
+
+
+@pytest.mark.parametrize("stop", ["signal.raise_signal(signal.SIGINT)", "sys.exit(7)"])
+def test_what_ends_a_program_is_heard_in_a_display_too(run: Callable[..., Program], stop: str) -> None:
+    program = run(f"""
+told = []
+def progress(event):
+    told.append(event["event"])
+    if event["event"] == "deploy_begin":
+        {stop}
+try:
+    clockwork.apply(deploys, progress=progress)
+except KeyboardInterrupt:
+    print("interrupted", "operation_end" in told, flush=True)
+""")
+    assert program.end() == (0, "interrupted False\n")

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clockwork_core::event::{Event, Observer, Silent};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pythonize::pythonize;
 
@@ -19,8 +20,12 @@ impl Observer for PyObserver {
         Python::attach(|py| {
             let told = pythonize(py, event).map_err(PyErr::from).and_then(|event| self.0.call1(py, (event,)));
             if let Err(error) = told {
-                // A display that fails must not stop a deploy.
-                error.write_unraisable(py, Some(self.0.bind(py)));
+                // A display that fails must not stop a deploy. Ctrl-C must, which Python may raise just here.
+                if error.is_instance_of::<PyException>(py)
+                    || py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main")).is_err()
+                {
+                    error.write_unraisable(py, Some(self.0.bind(py)));
+                }
             }
         });
     }

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from clockwork import _core
-
-if TYPE_CHECKING:
-    from clockwork.core import Source
-    from clockwork.resources import Resource
+from clockwork import _core, _interrupt
+from clockwork._types import Source  # noqa: TC001
+from clockwork.resources import Resource  # noqa: TC001
 
 __all__ = ["Graph", "graph"]
 
@@ -66,5 +63,6 @@ def graph(source: Source = "main.py") -> Graph:
     Raises:
         LoadError: main.py cannot be used, or there is none.
     """
-    resources, needs, groups = _core.graph(source)
+    with _interrupt.heard_at_once():
+        resources, needs, groups = _core.graph(source)
     return Graph(tuple(resources), tuple(map(tuple, needs)), tuple(groups))

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from clockwork import _core
+from clockwork.exceptions import ClockworkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +39,11 @@ def heard_at_once() -> Iterator[None]:
 
     In `asyncio.run` the first one only asks the running task to end, which it cannot while it waits for us.
     Handlers that the program has set itself are left as they are.
+
+    Raises:
+        ClockworkError: gevent has patched what a run needs, so that nothing would be heard, or done.
     """
+    _refuse_green_threads()
     if threading.current_thread() is not threading.main_thread():
         with _ear.told():
             yield
@@ -63,6 +68,20 @@ def check() -> None:
         _ear.look()
         if _here.run.is_over():
             raise KeyboardInterrupt
+
+
+def _refuse_green_threads() -> None:
+    """Refuses a process in which `gevent.monkey` has put its own things in the place of threads and processes.
+
+    A run works in threads that are real: they would wait for each other for ever, and for what they start.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and any(map(monkey.is_module_patched, ("threading", "subprocess", "select"))):
+        raise ClockworkError(
+            "Clockwork cannot run where gevent has patched threads and processes: run it in a process of its own, such "
+            "as `subprocess.run(['clockwork', 'apply'])`, or leave them alone with "
+            "gevent.monkey.patch_all(thread=False, subprocess=False, select=False)"
+        )
 
 
 def _is_of_a_loop(handler: Any) -> bool:

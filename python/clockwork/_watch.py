@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator  # noqa: TC003
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from clockwork import _core, _interrupt
+from clockwork._types import Source, Target  # noqa: TC001
 
 # Pydantic looks these up when it reads a round.
 from clockwork.results import (  # noqa: TC001
@@ -21,9 +23,7 @@ from clockwork.results import (  # noqa: TC001
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from clockwork.core import ClockworkCore, Source, Target
+    from clockwork.core import ClockworkCore
 
 __all__ = ["Round", "watch"]
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable  # noqa: TC003
+from typing import Any
 
 from clockwork.core import ClockworkCore
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from clockwork.resources import Group, Resource
+from clockwork.resources import Group, Resource  # noqa: TC001
 
 __all__ = ["ArtifactGenerator"]
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator  # noqa: TC003
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from clockwork import _core, _interrupt, _notebook, _watch
+from clockwork._types import Approve, Progress, Regenerate, Source, Target  # noqa: TC001
 from clockwork.pyinfra_compiler import PyInfraCompiler
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from clockwork.resources import Group, Resource
-    from clockwork.results import Result
-
-    Source: TypeAlias = str | Path | Group | Sequence[Resource | Group]
-    Progress: TypeAlias = Callable[[dict[str, Any]], None]
-    Regenerate: TypeAlias = bool | str | Sequence[str]
-    Target: TypeAlias = str | Sequence[str] | None
-    Approve: TypeAlias = Callable[[Result], bool] | None
+from clockwork.results import Result  # noqa: TC001
 
 __all__ = ["ClockworkCore", "apply", "check", "destroy", "generate", "plan"]
 
@@ -28,6 +19,14 @@ class ClockworkCore:
 
     What is left out here is looked up in the environment, then in `.env` beside main.py, then in `.env` in the
     working folder, and then has a default.
+
+    A `progress` is told of each `event` as a dictionary; where it is about a `resource`, that is its `kind` and `name`:
+    `waiting` (`holder`), `waited`; `generate_begin` (`total`, `pinned`, `model`), `generate_start`, `generate_delta`
+    (`text`), `generate_retry` (`attempt`, `seconds`, `reason`), `generate_repair` (`attempt`, `complaint`),
+    `generate_end` (`seconds`, `tokens`), `generate_error` (`error`); `download` (`what`, `bytes`, `total`);
+    `host_connected` and `host_error` (`host`, `error`); `deploy_begin` (`total`, `hosts`); `operation_start` and
+    `operation_end` (`host`, `operation`, `action`, `failed`, `seconds`); `check_start` and `check_end` (`host`,
+    `check`, `ok`, `error`, `attempts`, `seconds`). There may be more in time.
 
     Args:
         api_key: The key of the model server. `OPENROUTER_API_KEY`.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping  # noqa: TC003
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from clockwork import _core
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from clockwork.resources import Group, Resource
+from clockwork import _core, _interrupt
+from clockwork.resources import Group, Resource  # noqa: TC001
 
 __all__ = ["PyInfraCompiler"]
 
@@ -62,13 +59,14 @@ class PyInfraCompiler:
     def _compile(
         self, resources: Iterable[Resource | Group], artifacts: Mapping[str, Any] | None, *, with_deploy: bool
     ) -> Path:
-        _core.compile(
-            list(resources),
-            dict(artifacts or {}),
-            self._generate_inventory(),
-            str(self.output_dir),
-            with_deploy,
-        )
+        with _interrupt.heard_at_once():
+            _core.compile(
+                list(resources),
+                dict(artifacts or {}),
+                self._generate_inventory(),
+                str(self.output_dir),
+                with_deploy,
+            )
         return self.output_dir
 
     def _generate_inventory(self) -> str:
