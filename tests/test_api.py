@@ -6,19 +6,24 @@ import asyncio
 import json
 import pickle
 import threading
+import typing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import clockwork
 from clockwork import exceptions
+from clockwork.artifact_generator import ArtifactGenerator
 from clockwork.core import ClockworkCore
 from clockwork.pyinfra_compiler import PyInfraCompiler
 from clockwork.resources import FileResource
+from clockwork.resources._image_digest import with_digest
 from clockwork.results import HostError, OperationResult, ResourceResult, Result
 
 if TYPE_CHECKING:
+    from support.project import Project
     from support.sshd import Sshd
 
 pytestmark = pytest.mark.usefixtures("in_a_folder")
@@ -167,3 +172,102 @@ def test_the_namespace_is_small_and_lazy() -> None:
     assert clockwork.ClockworkCore is ClockworkCore
     with pytest.raises(AttributeError, match="aply"):
         _ = clockwork.aply
+
+
+def test_a_setting_that_cannot_be_used_is_named() -> None:
+    with pytest.raises(exceptions.SettingsError, match="the setting concurrency cannot be used"):
+        clockwork.generate([file()], concurrency="four")
+    with pytest.raises(exceptions.SettingsError, match="the setting max_cost"):
+        next(clockwork.watch([file()], max_cost=[1]))
+
+
+def test_annotations_can_be_read() -> None:
+    functions: list[Any] = [
+        clockwork.graph,
+        clockwork.watch,
+        PyInfraCompiler.compile,
+        ArtifactGenerator.generate,
+    ]
+    functions += [getattr(ClockworkCore, name) for name in vars(ClockworkCore) if not name.startswith("_")]
+    functions += [getattr(clockwork.core, name) for name in clockwork.core.__all__]
+    for function in functions:
+        assert "return" in typing.get_type_hints(function) or isinstance(function, type)
+
+
+QUIET = """
+import io, sys
+class Sink:
+    def write(self, text):
+        return sys.__stderr__.write(text)
+    def flush(self):
+        pass
+sys.stdout = {stream}
+import clockwork
+from clockwork.resources import FileResource
+(resource,) = clockwork.apply([FileResource(name="a.txt", content="x", directory="out")]).resources
+print("before the end")
+assert resource.action == "create"
+"""
+
+
+@pytest.mark.parametrize(
+    "stream", ["None", "Sink()", "open('closed', 'w'); sys.stdout.close(); sys.stdout = None"]
+)
+def test_a_program_without_a_standard_output_deploys(project: Project, stream: str) -> None:
+    done = project.python(QUIET.format(stream=stream))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ("before the end\n" if stream == "Sink()" else "")
+
+
+def test_a_pyinfra_that_is_broken_is_not_the_inventorys_fault(project: Project) -> None:
+    project.write("raise ImportError('no such connector')\n", "pyinfra/__init__.py")
+    done = project.python(QUIET.format(stream="sys.stderr"))
+    assert "ClockworkError: pyinfra, which deploys, cannot be imported" in done.stderr
+    assert "ImportError: no such connector" in done.stderr
+    assert "inventory" not in done.stderr.rpartition("ClockworkError")[2]
+
+
+@pytest.mark.parametrize(
+    ("what", "works"), [("", False), ("thread=False, subprocess=False, select=False", True)]
+)
+def test_threads_that_are_none_are_refused(project: Project, what: str, works: bool) -> None:
+    patch = f"import gevent.monkey\ngevent.monkey.patch_all({what})\n"
+    done = project.python(patch + QUIET.format(stream="sys.stderr"), timeout=60)
+    assert (done.returncode == 0) == works, done.stderr
+    assert works or "run it in a process of its own" in done.stderr
+
+
+def test_a_check_of_nothing_says_so_in_a_notebook() -> None:
+    html = clockwork.check([file()])._repr_html_()
+    assert "no resource has an assertion" in html
+    assert "<table>" not in html
+
+
+def test_an_image_has_the_digest_of_its_own_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = [f"{name}@sha256:{number:064}" for number, name in enumerate(REPOSITORIES)]
+
+    class Engine(BaseHTTPRequestHandler):
+        """An engine with an image that came from several repositories."""
+
+        def do_GET(self) -> None:
+            body = json.dumps({"RepoDigests": digests}).encode()
+            self.send_response(404 if self.path.startswith("/distribution/") else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Engine) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
+        for number, image in enumerate(
+            ["nginx:1", "me/app", "localhost:5000/app:1", "docker.io/library/redis:7"]
+        ):
+            assert with_digest(image) == f"{image}@sha256:{number:064}"
+        assert with_digest("other:1") == "other:1"
+        server.shutdown()
+
+
+REPOSITORIES = ["nginx", "docker.io/me/app", "localhost:5000/app", "redis"]

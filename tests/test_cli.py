@@ -15,7 +15,7 @@ import pytest
 import clockwork
 from support.model_server import ModelServer, Reply
 from support.processes import all_gone, running
-from support.project import clean_environment
+from support.project import clean_environment, clockwork_command
 from support.require import require_local_model
 from support.waiting import wait_until
 
@@ -279,3 +279,11 @@ def test_a_failure_is_a_document_too(command: str, project: Project) -> None:
 def test_init_elsewhere_says_where_to_go_on(project: Project) -> None:
     assert "`cd site`" in project.run("init", "site").stdout
     assert "`cd" not in project.run("init").stdout
+
+
+def test_an_argument_that_is_no_text_is_wrong_usage(project: Project) -> None:
+    done = subprocess.run(
+        [clockwork_command(), "plan", b"caf\xe9.py"], cwd=project.folder, capture_output=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == b"error: the argument 'caf\\udce9.py' is no UTF-8 text\n"

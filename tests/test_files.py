@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import os
+import random
 import subprocess
 import sys
+import threading
+import time
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -212,3 +218,53 @@ def test_what_is_no_file_is_not_written_through(there: str, project: Project) ->
     assert (folder / "b.txt").read_text() == "new\n", "the rest goes on"
     project.json("destroy", expect=1)
     assert (folder / "a.txt").exists()
+
+
+def test_answers_are_checked_in_many_threads_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubtful = FileResource(name="a.py", description="d")
+    parse = ast.parse
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        time.sleep(random.random() / 1000)
+        return parse(*arguments, **options)
+
+    monkeypatch.setattr(ast, "parse", slowly)
+
+    def check() -> None:
+        for _ in range(20):
+            doubtful.validate_artifact("pattern = '\\d'\n")
+
+    before = list(warnings.filters)
+    threads = [threading.Thread(target=check) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert warnings.filters == before
+
+
+def test_a_text_in_any_language_is_checked_in_any_locale(project: Project) -> None:
+    done = project.python(
+        "from clockwork.resources import FileResource\n"
+        "FileResource(name='a.sh', description='d').validate_artifact('echo \\u2713\\n')\n",
+        LC_ALL="C",
+        LANG="C",
+        PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_shell_that_takes_too_long_says_nothing_about_a_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sh").write_text("#!/bin/sh\nsleep 60\n")
+    (tmp_path / "sh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("clockwork.resources.file.SECONDS", 0.2)
+    FileResource(name="a.sh", description="d").validate_artifact("if\n")
+
+
+def test_what_is_nested_too_deeply_is_no_python() -> None:
+    with pytest.raises(ValueError, match="it is not Python"):
+        FileResource(name="a.py", description="d").validate_artifact("(" * 100_000)

@@ -309,3 +309,14 @@ class TestProcess:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
         assert process.returncode == -signal.SIGINT and "KeyboardInterrupt" in errors
+
+
+def test_nobody_has_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: int) -> None:
+        raise KeyError("getpwuid(): uid not found")
+
+    for name in ("HOME", "CLOCKWORK_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(LocalModelError, match="Set CLOCKWORK_CACHE_DIR to a folder"):
+        pull()

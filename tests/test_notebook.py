@@ -153,3 +153,39 @@ clockwork.graph([clockwork.Group("site", [page, FileResource(name="log", content
     picture = cells[0][-1]["data"]["image/svg+xml"]
     names = [text.text for text in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
     assert {"site", "page", "log"} <= set(names)
+
+
+def test_progress_is_told_as_it_is(tmp_path: Path) -> None:
+    cells = outputs(
+        notebook(
+            tmp_path,
+            """
+from IPython import get_ipython
+from clockwork import _notebook
+class Shell(type(get_ipython())):
+    pass
+get_ipython().__class__ = Shell
+print(_notebook.in_notebook())
+display = _notebook._Display()
+of_a = {"resource": {"kind": "File", "name": "a"}}
+def tell(**event):
+    display(event | of_a)
+    print([*display._lines.values()][-1])
+tell(event="generate_delta", text="He")
+tell(event="generate_retry", reason="429", seconds=3.0)
+tell(event="generate_delta", text="Hello: ")
+tell(event="generate_delta", text="you")
+tell(event="operation_end", host="h", operation="op", failed=True, action="change")
+tell(event="operation_end", host="h", operation="op", failed=False, action="change")
+""",
+        )
+    )
+    assert "".join(part.get("text", "") for part in cells[0]).splitlines() == [
+        "True",
+        "✎ File a: He",
+        "… File a: 429; again in 3 s",
+        "✎ File a: Hello: ",
+        "✎ File a: Hello: you",
+        "✗ h: op: failed",
+        "✓ h: op: change",
+    ]

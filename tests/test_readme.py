@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mypy.api
+
 from support.model_server import Reply
 
 if TYPE_CHECKING:
@@ -40,6 +42,15 @@ def test_a_kind_of_your_own(served_project: Project, model_server: ModelServer) 
     assert served_project.actions("apply") == {"hello": "unchanged"}
     assert served_project.actions("destroy") == {"hello": "remove"}
     assert not list(target.iterdir())
+
+
+def test_type_checkers_have_nothing_against_it(tmp_path: Path) -> None:
+    for name, example in EXAMPLES.items():
+        (tmp_path / f"{name}.py").write_text(example)
+    stdout, stderr, status = mypy.api.run(
+        ["--strict", "--config-file=", f"--cache-dir={tmp_path}", str(tmp_path)]
+    )
+    assert status == 0, stdout + stderr
 
 
 def test_groups(project: Project) -> None:

@@ -179,6 +179,14 @@ pub fn inventory_error(py: Python<'_>, error: PyErr) -> PyErr {
         return error;
     }
     let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
+    let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
+    if modules.and_then(|modules| modules.contains("clockwork._pyinfra")).is_ok_and(|is_there| !is_there) {
+        // An import that waited for another's of the same says only that there is nothing; a new one says why.
+        let error = py.import("clockwork._pyinfra").err().unwrap_or(error);
+        let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
+        let message = format!("pyinfra, which deploys, cannot be imported: mend or reinstall it\n{told}");
+        return errors::exception(py, "ClockworkError", &message);
+    }
     errors::exception(py, "CompileError", &format!("the inventory cannot be used\n{told}"))
 }
 

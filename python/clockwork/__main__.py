@@ -13,6 +13,12 @@ def main() -> int:
     Returns:
         The exit status: 0 done, 1 failed, 2 wrong usage or changes pending, 130 interrupted.
     """
+    for argument in sys.argv[1:]:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            print(f"error: the argument {argument!a} is no UTF-8 text", file=sys.stderr)
+            return 2
     try:
         status = _core.main(["clockwork", *sys.argv[1:]])
     except OSError as error:

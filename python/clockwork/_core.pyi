@@ -30,7 +30,8 @@ DEFAULT_INVENTORY: Final[str]
 class Resource:
     def needs_artifact_generation(self) -> bool: ...
     def to_pyinfra_operations(self, artifacts: dict[str, Any]) -> str: ...
-    def to_pyinfra_destroy_operations(self, artifacts: dict[str, Any] | None = None) -> str: ...
+    # Called with the artifacts or with nothing; an override may insist on them, as the documented one does.
+    to_pyinfra_destroy_operations: Callable[..., str]
 
 @final
 class _Sigint:

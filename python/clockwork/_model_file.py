@@ -45,15 +45,24 @@ def model_path() -> Path:
 
     Returns:
         A path below ``$CLOCKWORK_CACHE_DIR`` if that is set, else below the user's cache folder.
+
+    Raises:
+        LocalModelError: The user has no home folder, and has not said where to keep it instead.
     """
-    if override := os.environ.get("CLOCKWORK_CACHE_DIR"):
-        root = Path(override).expanduser().absolute()
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches" / "clockwork"
-    else:
-        # The XDG specification says that a relative path there is to be ignored.
-        xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        root = (xdg if xdg.is_absolute() else Path.home() / ".cache") / "clockwork"
+    try:
+        if override := os.environ.get("CLOCKWORK_CACHE_DIR"):
+            root = Path(override).expanduser().absolute()
+        elif sys.platform == "darwin":
+            root = Path.home() / "Library" / "Caches" / "clockwork"
+        else:
+            # The XDG specification says that a relative path there is to be ignored.
+            xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+            root = (xdg if xdg.is_absolute() else Path.home() / ".cache") / "clockwork"
+    except RuntimeError as error:
+        raise LocalModelError(
+            f"Nobody knows where to keep the local model: {str(error).rstrip('.')}. "
+            f"Set CLOCKWORK_CACHE_DIR to a folder that you may write to, or {OWN_MODEL}."
+        ) from error
     return root / "models" / Path(MEMBER).name
 
 

@@ -23,7 +23,8 @@ def in_notebook() -> bool:
     """Whether this is the kernel of a notebook. Imports nothing."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
+    # Google Colab and others bring a class of their own, made from that of Jupyter.
+    return any(known.__name__ == "ZMQInteractiveShell" for known in type(shell).__mro__)
 
 
 @contextmanager
@@ -49,6 +50,7 @@ class _Display:
         self._html = cast("Callable[..., Any]", display.HTML)
         self._lock = threading.Lock()
         self._lines: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
         self._shown = 0.0
         show: Callable[..., Any] = display.display
         self._handle = show(self._html(""), display_id=True)
@@ -83,9 +85,10 @@ class _Display:
         elif what == "generate_start":
             self._lines[name] = f"✎ {name}: asking the model"
         elif what == "generate_delta":
-            before = self._lines.get(name, "").partition(": ")[2].removeprefix("asking the model")
-            self._lines[name] = f"✎ {name}: {(before + event['text'])[-80:]}"
+            self._texts[name] = (self._texts.get(name, "") + event["text"])[-80:]
+            self._lines[name] = f"✎ {name}: {self._texts[name]}"
         elif what == "generate_retry":
+            self._texts.pop(name, None)
             self._lines[name] = f"… {name}: {event['reason']}; again in {event['seconds']:.0f} s"
         elif what in ("generate_end", "generate_error"):
             self._lines[name] = (
@@ -100,8 +103,8 @@ class _Display:
         elif what == "operation_start":
             self._lines[f"{event['host']} {name}"] = f"⋯ {event['host']}: {event['operation']}"
         elif what == "operation_end":
-            word = "failed" if event["failed"] else event["action"]
-            self._lines[f"{event['host']} {name}"] = f"✓ {event['host']}: {event['operation']}: {word}"
+            mark, word = ("✗", "failed") if event["failed"] else ("✓", event["action"])
+            self._lines[f"{event['host']} {name}"] = f"{mark} {event['host']}: {event['operation']}: {word}"
         elif what == "check_start":
             self._lines[f"{event['host']} {name} {event['check']}"] = f"⋯ {event['host']}: {event['check']}"
         elif what == "check_end":

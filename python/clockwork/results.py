@@ -292,8 +292,10 @@ class Result:
                     for a in self.artifacts
                 ],
             )
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         if self.command == "check":
-            return title + self._checks_html(self.host_errors)
+            is_empty = not (self.checks or self.host_errors)
+            return title + ("" if is_empty else self._checks_html(self.host_errors)) + notes
         rows: list[tuple[str, ...]] = [
             (
                 r.kind,
@@ -307,7 +309,6 @@ class Result:
         ]
         rows += [("", "", e.host, "failed", "", e.error) for e in self.host_errors]
         table = _table(("resource", "name", "host", "action", "seconds", ""), rows)
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return title + table + (self._checks_html(()) if self.checks else "") + notes
 
     def _checks_html(self, away: Sequence[HostError]) -> str:

@@ -19,6 +19,11 @@ import gevent.hub  # type: ignore[import-untyped]
 # child processes through gevent would from then on fail in the real main thread.
 gevent.hub.MAIN_THREAD_IDENT = threading.main_thread().ident
 
+from clockwork._pyinfra.streams import that_answer  # noqa: E402
+
+with that_answer():
+    import pyinfra.progress  # noqa: F401
+
 from clockwork._pyinfra.code import compile_code, describe, drain, run_code, settle  # noqa: E402
 from clockwork._pyinfra.current import Belongings, Interrupted, enter, leave  # noqa: E402
 from clockwork._pyinfra.hooks import install  # noqa: E402

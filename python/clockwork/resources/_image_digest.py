@@ -48,7 +48,23 @@ def with_digest(image: str) -> str:
 def _own_digest(image: str) -> str | None:
     """The digest under which the engine got an image that it has; one that was built or imported has none."""
     digests = (_get(f"/images/{quote(image)}/json") or {}).get("RepoDigests")
-    return str(digests[0]).partition("@")[2] if isinstance(digests, list) and digests else None
+    # The same image may have come from several repositories, each with a digest of its own.
+    for reference in digests if isinstance(digests, list) else ():
+        repository, _, digest = str(reference).partition("@")
+        if _repository(repository) == _repository(image):
+            return digest
+    return None
+
+
+def _repository(reference: str) -> str:
+    """The whole name of a reference's repository, without its tag: `nginx:1` is in `docker.io/library/nginx`."""
+    folder, slash, last = reference.rpartition("/")
+    name = f"{folder}{slash}{last.partition(':')[0]}"
+    first, slash, _ = name.partition("/")
+    if not slash:
+        return f"docker.io/library/{name}"
+    is_registry = first == "localhost" or "." in first or ":" in first
+    return name.replace("index.docker.io/", "docker.io/") if is_registry else f"docker.io/{name}"
 
 
 def _digest_of_registry(image: str) -> str | None:

@@ -6,6 +6,7 @@ import ast
 import re
 import shutil
 import subprocess
+import threading
 import warnings
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
@@ -14,6 +15,9 @@ from pydantic import field_validator, model_validator
 from typing_extensions import Self
 
 from clockwork.resources.base import ArtifactSize, Resource
+
+# How long a shell may take to read a script.
+SECONDS = 10.0
 
 
 class FileResource(Resource):
@@ -90,14 +94,20 @@ class FileResource(Resource):
         return self
 
 
+# The filters of warnings belong to the whole process, and answers are checked in several threads.
+_filtering = threading.Lock()
+
+
 def _check_python(code: str) -> None:
-    with warnings.catch_warnings():
+    with _filtering, warnings.catch_warnings():
         # A model's doubtful escape is no error, and not the user's to see.
         warnings.simplefilter("ignore")
         try:
             ast.parse(code)
         except SyntaxError as error:
             raise ValueError(f"it is not Python: line {error.lineno}: {error.msg}") from error
+        except (RecursionError, MemoryError) as error:
+            raise ValueError("it is not Python that can be read: it is nested too deeply") from error
 
 
 def _check_shell(script: str, shell: str) -> None:
@@ -105,6 +115,9 @@ def _check_shell(script: str, shell: str) -> None:
     if found is None:
         return
     # With -n, a shell reads and runs nothing.
-    done = subprocess.run([found, "-n"], input=script, capture_output=True, text=True, timeout=10)
+    try:
+        done = subprocess.run([found, "-n"], input=script.encode(), capture_output=True, timeout=SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return  # a machine that has no time for it says nothing about the script
     if done.returncode != 0:
-        raise ValueError(f"it is no {shell} script: {done.stderr.strip()[:500]}")
+        raise ValueError(f"it is no {shell} script: {done.stderr.decode(errors='replace').strip()[:500]}")
