@@ -126,7 +126,9 @@ fn complete(
             None => depythonize(artifact)?,
         };
     let set_by_user = slf.getattr("model_fields_set")?;
-    for (field, value) in suggested {
+    // An older lock may hold more than was ever asked for.
+    let wanted = missing_fields(slf)?;
+    for (field, value) in suggested.into_iter().filter(|(field, _)| wanted.contains(field)) {
         let is_free = !set_by_user.contains(&field)?;
         if let Some(slot) = fields.get_mut(&field).filter(|slot| slot.is_null() || is_free) {
             *slot = value;

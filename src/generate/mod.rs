@@ -99,7 +99,8 @@ pub async fn generate(
         max_repairs: settings.max_repairs,
         budget: Budget::new(settings, endpoint),
         saved: Saved::beside(lock.path()),
-        halt: CancellationToken::new(),
+        // A check that goes wrong by itself ends the run.
+        halt: cancel.child_token(),
     };
     let Prepared { pinned, missing, order, .. } = prepared;
     let mut generation = Generation::of_pinned(pinned);

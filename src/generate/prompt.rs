@@ -103,8 +103,7 @@ impl Prompt {
 /// without secrets.
 pub fn shown_fields(request: &Request) -> Map<String, Value> {
     let mut fields = redact::fields(&request.fields);
-    fields
-        .retain(|name, _| !matches!(name.as_str(), "name" | "description" | "size" | "content" | "context"));
+    fields.retain(|name, _| !matches!(name.as_str(), "name" | "description" | "context"));
     fields.sort_keys();
     fields
 }

@@ -15,7 +15,7 @@ use crate::outcome::{Action, Report, ResourceOutcome};
 pub fn summary(report: &Report, verb: Verb, verbose: bool) -> String {
     let mut text = String::new();
     let looked = report.dry_run || verb == Verb::Plan;
-    let shown = Shown { verbose, looked, diffs: looked || verbose };
+    let shown = Shown { verbose, looked, diffs: looked || verbose, new: true };
     match verb {
         Verb::Generate => artifacts::table(&mut text, report),
         Verb::Check => {}
@@ -35,10 +35,11 @@ pub fn error(message: &str) -> String {
     format!("{} {message}\n", console::style("error:").for_stderr().red().bold())
 }
 
-/// Writes the table of what is about to be done, and a line that sums it up.
+/// Writes the table of what is about to be done, and a line that sums it up. What is new is named
+/// alone: its text stands in main.py or in the lock.
 pub fn plan(report: &Report, diffs: bool) -> String {
     let mut text = String::new();
-    deployed(&mut text, report, Shown { verbose: false, looked: true, diffs });
+    deployed(&mut text, report, Shown { verbose: false, looked: true, diffs, new: false });
     text
 }
 
@@ -51,6 +52,8 @@ struct Shown {
     looked: bool,
     /// With diffs.
     diffs: bool,
+    /// Also with those of what is new.
+    new: bool,
 }
 
 fn deployed(text: &mut String, report: &Report, how: Shown) {
@@ -142,7 +145,8 @@ fn row(text: &mut String, report: &Report, resource: &ResourceOutcome, widths: (
         let _ = writeln!(text, "    {field}: {before} → {after}{by}");
     }
     artifacts::choices(text, report, &resource.address);
-    if let (true, Some(diff)) = (how.diffs, &resource.diff) {
+    let is_told = how.diffs && (how.new || resource.action != Action::Create);
+    if let (true, Some(diff)) = (is_told, &resource.diff) {
         diff_lines(text, diff);
     }
     if how.verbose {
