@@ -15,7 +15,8 @@ use crate::outcome::{Action, Report, ResourceOutcome};
 pub fn summary(report: &Report, verb: Verb, verbose: bool) -> String {
     let mut text = String::new();
     let looked = report.dry_run || verb == Verb::Plan;
-    let shown = Shown { verbose, looked, diffs: looked || verbose, new: true };
+    let diffs = if looked || verbose { Diffs::All } else { Diffs::None };
+    let shown = Shown { verbose, looked, diffs };
     match verb {
         Verb::Generate => artifacts::table(&mut text, report),
         Verb::Check => {}
@@ -39,7 +40,8 @@ pub fn error(message: &str) -> String {
 /// alone: its text stands in main.py or in the lock.
 pub fn plan(report: &Report, diffs: bool) -> String {
     let mut text = String::new();
-    deployed(&mut text, report, Shown { verbose: false, looked: true, diffs, new: false });
+    let diffs = if diffs { Diffs::OfChanges } else { Diffs::None };
+    deployed(&mut text, report, Shown { verbose: false, looked: true, diffs });
     text
 }
 
@@ -50,10 +52,16 @@ struct Shown {
     verbose: bool,
     /// As what would be done.
     looked: bool,
-    /// With diffs.
-    diffs: bool,
-    /// Also with those of what is new.
-    new: bool,
+    diffs: Diffs,
+}
+
+/// Which diffs are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Diffs {
+    None,
+    /// All but those of what is new.
+    OfChanges,
+    All,
 }
 
 fn deployed(text: &mut String, report: &Report, how: Shown) {
@@ -145,7 +153,11 @@ fn row(text: &mut String, report: &Report, resource: &ResourceOutcome, widths: (
         let _ = writeln!(text, "    {field}: {before} → {after}{by}");
     }
     artifacts::choices(text, report, &resource.address);
-    let is_told = how.diffs && (how.new || resource.action != Action::Create);
+    let is_told = match how.diffs {
+        Diffs::None => false,
+        Diffs::OfChanges => resource.action != Action::Create,
+        Diffs::All => true,
+    };
     if let (true, Some(diff)) = (is_told, &resource.diff) {
         diff_lines(text, diff);
     }
