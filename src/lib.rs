@@ -15,7 +15,7 @@ mod near;
 pub mod outcome;
 pub mod plan;
 pub mod probe;
-mod redact;
+pub mod redact;
 pub mod report;
 pub mod resource;
 pub mod scaffold;

@@ -146,3 +146,20 @@ def test_hosts_that_have_left_the_inventory_are_named(project: Project) -> None:
     assert told in project.json("destroy", expect=1)["error"]["message"]
     assert files(project) == before, "what main.py says is not done where nothing was deployed"
     assert project.known() == ["b", "c"]
+
+
+def test_what_is_gone_from_its_old_place_and_not_at_its_new_one_is_not_taken_for_deployed(
+    project: Project,
+) -> None:
+    write(project, file("need"), file("a", "path='out/one', depends_on=[r0]"))
+    project.run("apply")
+    # A folder is in the way, which no file takes the place of.
+    (project.folder / "out/need").unlink()
+    (project.folder / "out/need").mkdir()
+    write(project, file("need", content="y"), file("a", "path='out/two', depends_on=[r0]"))
+    report = project.json("apply", expect=1)
+    assert "not brought up at its new one" in report["resources"][1]["error"]
+    assert "pending" in project.state["resources"][1]
+    (project.folder / "out/need").rmdir()
+    assert project.run("apply").returncode == 0
+    assert files(project) == ["need", "two"]

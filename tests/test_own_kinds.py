@@ -165,3 +165,33 @@ def test_a_mistake_in_its_check_is_not_the_models(served_project: Project, model
     assert "helpers.py, line 2, in check" in done.stderr
     assert "KeyError: 'clocks'" in done.stderr
     assert len(model_server.requests) == 1, "nobody pays for a mistake of one's own"
+
+
+def test_a_secret_is_told_by_nothing(project: Project) -> None:
+    project.write("""
+        from pydantic import SecretStr
+        from clockwork.resources import Resource
+
+        class Login(Resource):
+            token: SecretStr
+
+            def to_pyinfra_operations(self, artifacts):
+                text = f"token = {self.token.get_secret_value()}\\n"
+                return f"files.put(src=StringIO({text!r}), dest='login')"
+
+        class Broken(Login):
+            def to_pyinfra_operations(self, artifacts):
+                secret = self.token.get_secret_value()
+                return f"server.shell(name='say {secret}', commands=['echo {secret} >&2; exit 1'])"
+
+        login = Login(name="login", token="hunter2-one")
+        broken = Broken(name="broken", token="-----BEGIN-----\\nhunter2-two\\n-----END-----".splitlines()[1])
+    """)
+    told = [project.run("plan", "--out", "plan.json"), project.run("plan", "--json", "-v")]
+    told += [project.run("apply", "-v"), project.run("apply", "--json")]
+    for done in told:
+        assert "hunter2" not in done.stdout + done.stderr
+    assert "+token = (not shown)" in told[0].stdout
+    assert "(not shown)" in told[2].stdout
+    assert "hunter2" not in (project.folder / "plan.json").read_text()
+    assert (project.folder / "login").read_text() == "token = hunter2-one\n", "what is deployed is whole"

@@ -302,3 +302,14 @@ def test_a_plan_is_kept_under_a_name_that_apply_knows(
         clockwork.plan([a], out="plan.json", progress=heard.append)
     assert heard == []
     assert sorted(path.name for path in three.folder.glob("plan*")) == []
+
+
+def test_a_plan_takes_no_other_files_place(three: Project) -> None:
+    mine = three.folder / "package.json"
+    mine.write_text('{"name": "mine"}')
+    done = three.run("plan", "--out", "package.json")
+    assert done.returncode == 1
+    assert "package.json is there already, and is no plan: give --out another name" in done.stderr
+    assert mine.read_text() == '{"name": "mine"}'
+    for _ in range(2):
+        assert three.run("plan", "--out", "plan.json").returncode == 0

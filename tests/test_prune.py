@@ -379,23 +379,6 @@ def test_fail_fast_holds_from_what_is_removed_to_what_is_brought_up(project: Pro
     assert (project.folder / "out/a").read_text() == "y"
 
 
-def test_what_is_gone_from_its_old_place_and_not_at_its_new_one_is_not_taken_for_deployed(
-    project: Project,
-) -> None:
-    write(project, file("need"), file("a", "path='out/one', depends_on=[r0]"))
-    project.run("apply")
-    # A folder is in the way, which no file takes the place of.
-    (project.folder / "out/need").unlink()
-    (project.folder / "out/need").mkdir()
-    write(project, file("need", content="y"), file("a", "path='out/two', depends_on=[r0]"))
-    report = project.json("apply", expect=1)
-    assert "not brought up at its new one" in report["resources"][1]["error"]
-    assert "pending" in project.state["resources"][1]
-    (project.folder / "out/need").rmdir()
-    assert project.run("apply").returncode == 0
-    assert files(project) == ["need", "two"]
-
-
 def test_what_takes_down_is_in_a_file_as_it_is_run(project: Project) -> None:
     fails = STUBBORN.replace("NO", "'\\n\\n\\nraise RuntimeError(\"no\")'")
     project.write(HEAD + fails + "own = Stubborn(name='own')\n")

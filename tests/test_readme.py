@@ -15,6 +15,7 @@ from support.model_server import Reply
 if TYPE_CHECKING:
     from support.model_server import ModelServer
     from support.project import Project
+    from support.sshd import Sshd
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -73,6 +74,20 @@ def test_a_script(project: Project) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == "FileResource motd @local create\n"
     assert not list(target.iterdir())
+
+
+def test_other_hosts(project: Project, sshd: Sshd) -> None:
+    there = project.folder / "there"
+    project.write(f"""
+        from clockwork.resources import FileResource
+        a = FileResource(name="a", content="x", path="{there}")
+    """)
+    before, _, after = EXAMPLES["hosts"].split('"""')
+    script = f'{before}"""{sshd.inventory("web1", "web2")}"""{after}'
+    done = project.python(script + "print({r.host for r in core.plan().resources}, core.plan().changed)")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout in ("{'web1', 'web2'} False\n", "{'web2', 'web1'} False\n")
+    assert there.read_text() == "x"
 
 
 def test_checks(project: Project) -> None:

@@ -25,6 +25,8 @@ pub struct Said {
     pub down: Option<String>,
     /// The field that a text of the model's fills.
     pub text_field: Option<String>,
+    /// What it declares to be secret.
+    pub secrets: Vec<String>,
 }
 
 /// Asks the project's chosen resources for their code. With no artifacts at hand only the code that
@@ -91,7 +93,7 @@ fn said(
             has_place: resource.getattr("__has_place__")?.is_truthy()?,
         };
         let text_field = resource.getattr("__artifact_field__")?.extract()?;
-        all.push(Said { wanted, up, down, text_field });
+        all.push(Said { wanted, up, down, text_field, secrets: kept.declared });
     }
     Ok(all)
 }

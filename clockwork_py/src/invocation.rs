@@ -102,6 +102,11 @@ pub trait Approver {
     /// Whether what main.py no longer has is shown as well, to be removed where the answer says so.
     fn wants_gone(&self) -> bool;
 
+    /// Whether the diffs of what is new are shown: they cost time, where there is much of it.
+    fn wants_diffs(&self) -> bool {
+        false
+    }
+
     /// Shows a plan, and says what is to be done of it.
     fn approve(&self, py: Python<'_>, plan: &Report) -> PyResult<Approval>;
 }

@@ -125,6 +125,10 @@ impl Approver for Callable<'_> {
         false
     }
 
+    fn wants_diffs(&self) -> bool {
+        true
+    }
+
     fn approve(&self, py: Python<'_>, plan: &Report) -> PyResult<Approval> {
         let yes = self.callable.call1((pipeline::to_result(py, plan)?,))?.is_truthy()?;
         Ok(if yes { Approval::Go { prune: self.prune } } else { Approval::Stop })

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clockwork_core::compile::{Phase, kinds};
+use clockwork_core::redact::SHORTEST_SECRET;
 use clockwork_core::resource::{Address, Artifact, ArtifactSize, ContextFile, ProjectResource, Request};
 use clockwork_core::state;
 use pyo3::exceptions::{PyAssertionError, PyValueError};
@@ -16,9 +17,6 @@ use crate::{errors, traceback};
 
 /// The largest file that is put before a model, in bytes: more than most models can read at once.
 const LARGEST_CONTEXT: usize = 256_000;
-
-/// What is shorter than this stands in any code by chance, in characters.
-const SHORTEST_SECRET: usize = 4;
 
 /// The behaviour of all resources. Their fields are Pydantic's.
 ///
@@ -90,14 +88,17 @@ fn render(slf: &Bound<'_, Resource>, phase: Phase, artifacts: Option<&Bound<'_, 
 pub struct Kept {
     /// Its fields, completed by the model, without secrets.
     pub fields: Map<String, Value>,
-    /// Its secrets.
+    /// Its secrets, as far as they may stand in the code that takes it down.
     pub secrets: Vec<String>,
+    /// What it declares to be secret, and nothing may tell.
+    pub declared: Vec<String>,
 }
 
 /// What the state is to know of a resource.
 pub fn kept(resource: &Bound<'_, PyAny>, artifact: Option<&Artifact>) -> PyResult<Kept> {
     let mut fields: Map<String, Value> = depythonize(&resource.call_method0("_kept_fields")?)?;
-    let mut secrets: Vec<String> = resource.call_method0("_secrets")?.extract()?;
+    let declared: Vec<String> = resource.call_method0("_secrets")?.extract()?;
+    let mut secrets = declared.clone();
     // The code of a built-in kind names its fields, and none that is secret.
     if overrides(resource, Phase::Destroy)? {
         secrets.extend(state::hidden(&fields));
@@ -111,7 +112,7 @@ pub fn kept(resource: &Bound<'_, PyAny>, artifact: Option<&Artifact>) -> PyResul
     if let Some(artifact) = artifact.filter(|artifact| has_field || matches!(artifact, Artifact::Object(_))) {
         complete(resource, &mut fields, &pythonize(resource.py(), artifact)?)?;
     }
-    Ok(Kept { fields: state::shown(&fields), secrets })
+    Ok(Kept { fields: state::shown(&fields), secrets, declared })
 }
 
 /// Puts what the model wrote into the fields that the user left out, and into no others.

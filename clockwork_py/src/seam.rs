@@ -72,6 +72,7 @@ pub fn run_script<'py>(
             observer: observer(listener),
             cancel: cancel.map(|cancel| cancel.get().0.clone()).unwrap_or_default(),
             decide: None,
+            diffs: false,
         },
     )?;
     Ok(pythonize::pythonize(py, &outcome)?)

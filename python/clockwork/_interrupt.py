@@ -247,23 +247,29 @@ def _stop_all() -> None:
     for run in list(_ear.runs):
         _raise_in(run.thread)
     _wait(LAST_SECONDS, lambda: not _ear.runs and _ear.stopped.isdisjoint(threading.enumerate()))
+    # What imports pyinfra runs native code of others, which aborts just so; and what it defines makes Python forget
+    # what is noted below.
+    for thread in threading.enumerate():
+        if thread.name == "clockwork-preload":
+            _raise_in(thread, SystemExit)
+            _wait(END_SECONDS, _has_ended(thread))
     if _has_ended_program():
-        # Python notes this for the exit status, and forgets it when any thread runs code from a text, as an import
-        # does that defines data classes.
-        _wait(
-            END_SECONDS, lambda: all(thread.name != "clockwork-preload" for thread in threading.enumerate())
-        )
+        # Python notes this for the exit status.
         with suppress(KeyboardInterrupt):
             exec("raise KeyboardInterrupt")
 
 
-def _raise_in(thread: threading.Thread) -> None:
-    """Raises `KeyboardInterrupt` in Python code that does not ask for it, such as an endless loop in main.py."""
+def _has_ended(thread: threading.Thread) -> Callable[[], bool]:
+    return lambda: not thread.is_alive()
+
+
+def _raise_in(thread: threading.Thread, error: type[BaseException] = KeyboardInterrupt) -> None:
+    """Raises an error in Python code that does not ask for it, such as an endless loop in main.py."""
     with suppress(ImportError):
         import ctypes
 
-        interrupt = ctypes.py_object(KeyboardInterrupt)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), interrupt)
+        raised = ctypes.py_object(error)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), raised)
 
 
 def _has_ended_program() -> bool:

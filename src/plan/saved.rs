@@ -63,6 +63,11 @@ impl SavedPlan {
 
     /// Writes it, for the user's eyes only: a diff can show what is nobody else's business.
     pub fn write(&self, path: &Path) -> Result<()> {
+        if std::fs::read_to_string(path).is_ok_and(|text| format_of(&text).is_none()) {
+            let message =
+                format!("{} is there already, and is no plan: give --out another name", path.display());
+            return Err(Error::Settings(message));
+        }
         let failed = |source| Error::Write { path: path.to_path_buf(), source };
         let text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
         disk::replace(path, &format!("{text}\n"), Keep::Record).map_err(failed)
@@ -77,9 +82,7 @@ impl SavedPlan {
             }
             _ => bad(error.to_string()),
         })?;
-        let format = serde_json::from_str::<serde_json::Value>(&text).ok();
-        let format = format.as_ref().and_then(|document| document.get("format")?.as_u64());
-        match format {
+        match format_of(&text) {
             Some(format) if format == u64::from(FORMAT) => serde_json::from_str(&text).map_err(|error| {
                 bad(format!("it is no plan of Clockwork's: {error}. Plan again with --out"))
             }),
@@ -139,4 +142,8 @@ fn of_interest(outcome: &DeployOutcome, prune: bool) -> Vec<ResourceOutcome> {
             resource
         })
         .collect()
+}
+/// The format that a document says it has.
+fn format_of(text: &str) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(text).ok()?.get("format")?.as_u64()
 }

@@ -1,13 +1,16 @@
-//! Keeps the values of secrets out of prompts. Their names may stay: a configuration has to refer
-//! to them.
+//! Keeps the values of secrets out of prompts, and out of what a run tells of itself. Their names may
+//! stay: a configuration has to refer to them.
 
 mod assignments;
 mod credentials;
 mod environment;
 mod extent;
+mod known;
 pub mod text;
 
 use serde_json::{Map, Value};
+
+pub use known::{Discreet, Known, SHORTEST_SECRET};
 
 /// What stands where a secret's value was.
 pub const PLACEHOLDER: &str = "(not shown)";

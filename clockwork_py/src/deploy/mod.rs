@@ -81,6 +81,8 @@ pub struct Job<'a> {
     pub cancel: Cancel,
     /// Shown what is going to be done before any of it is, and says whether it is to be done.
     pub decide: Option<Decide<'a>>,
+    /// Whether who decides looks at the diffs of what is new, too. A look tells them in any case.
+    pub diffs: bool,
 }
 
 /// Decides whether what is planned is done.

@@ -16,7 +16,7 @@ type Code = Result<Py<PyAny>, String>;
 /// The script, compiled once for all hosts.
 pub struct Preparation {
     shared: Arc<Shared>,
-    /// Whether somebody is going to be shown what would be done.
+    /// Whether somebody is going to be shown what would be done, to the last line.
     is_shown: bool,
     prelude: Code,
     sections: Vec<Code>,
@@ -31,7 +31,7 @@ impl Preparation {
         };
         let prelude = compile(&job.script.prelude, 1);
         let sections = job.script.sections.iter().map(|s| compile(&s.code, s.line)).collect();
-        let is_shown = job.mode == Mode::Plan || job.decide.is_some();
+        let is_shown = job.mode == Mode::Plan || job.diffs;
         Self { shared: Arc::clone(shared), is_shown, prelude, sections }
     }
 

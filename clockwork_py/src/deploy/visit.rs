@@ -48,6 +48,7 @@ pub fn visit<T: Send + Sync + 'static>(
         observer: Arc::clone(visit.observer),
         cancel: visit.cancel.clone(),
         decide: None,
+        diffs: false,
     };
     let session = Session::open(py, &job)?;
     let todo: Vec<Vec<T>> = session.hosts.iter().map(|host| chosen(&host.name)).collect();

@@ -11,6 +11,7 @@ use clockwork_core::cli::Verb;
 use clockwork_core::compile::{Block, Deployment, Phase, Script};
 use clockwork_core::outcome::{DeployOutcome, Failure, Report};
 use clockwork_core::plan::{self, Takedown, Untold, takedowns};
+use clockwork_core::redact;
 use clockwork_core::resource::{Address, Artifact};
 use clockwork_core::state::{Entry, Removal, Store, Wanted};
 use pyo3::prelude::*;
@@ -258,7 +259,13 @@ impl Deploying<'_> {
         self.said.iter().map(|said| said.wanted.clone()).collect()
     }
 
+    fn secrets(&self) -> redact::Known {
+        redact::Known::new(self.said.iter().flat_map(|said| &said.secrets))
+    }
+
+    /// Holds what came of a script against what is known, and leaves out what nothing may tell.
     fn compare(&self, outcome: &mut DeployOutcome, wanted: &[Wanted], report: &Report) {
+        self.secrets().hide_in(outcome);
         let chosen = |address: &Address, field: &str| {
             let artifact = report.artifacts.iter().find(|artifact| artifact.outcome.address == *address);
             match artifact.and_then(|artifact| artifact.content.as_ref()) {
@@ -333,9 +340,14 @@ impl Deploying<'_> {
             removes: pass.removes,
             fail_fast: self.invocation.fail_fast,
             stopped: &pass.stopped,
-            observer: Arc::clone(&self.invocation.observer),
+            observer: Arc::new(redact::Discreet {
+                to: Arc::clone(&self.invocation.observer),
+                known: self.secrets(),
+            }),
             cancel: deploy::Cancel::default(),
             decide,
+            diffs: self.invocation.saved.is_some()
+                || self.invocation.approver.as_ref().is_some_and(|approver| approver.wants_diffs()),
         };
         deploy::run(py, &job).map_err(|error| inventory_error(py, error))
     }

@@ -87,9 +87,8 @@ impl Deploying<'_> {
         if self.destroys() && !report.dry_run && report.failure.is_none() && !away.is_empty() {
             let message = format!("not everything could be taken down\n  {}", away.join("\n  "));
             report.failure = Some(Failure::new("DeployError", message));
-        } else {
-            report.notes.extend(away);
         }
+        report.notes.extend(away);
     }
 }
 
