@@ -271,3 +271,12 @@ def test_an_image_has_the_digest_of_its_own_repository(monkeypatch: pytest.Monke
 
 
 REPOSITORIES = ["nginx", "docker.io/me/app", "localhost:5000/app", "redis"]
+
+
+def test_what_a_callback_raises_comes_through_as_it_is() -> None:
+    def refuse(plan: Result) -> bool:
+        raise LookupError("not like this")
+
+    with pytest.raises(LookupError, match="not like this"):
+        clockwork.apply([file()], approve=refuse)
+    assert not Path("out/a.txt").exists()

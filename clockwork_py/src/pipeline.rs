@@ -17,7 +17,7 @@ use crate::deploying::Deploying;
 use crate::invocation::Invocation;
 use crate::load::Project;
 use crate::wait::check_signals;
-use crate::{check, compiling, deploy, errors, generation, load, selection, traceback, waiting};
+use crate::{check, compiling, deploy, errors, generation, load, selection, waiting};
 
 /// What `check` says where there is nothing to check.
 const NO_ASSERTIONS: &str = "no resource has an assertion. Give one some: FileResource(…, assertions=[FileExists()]), \
@@ -159,7 +159,7 @@ fn check(
         |address: &Address, host: &str| invocation.verb == Verb::Check || good.contains(&(address, host));
     let cancel = deploy::Cancel::default();
     let tried = check::run(py, project, inventory, folder, &wanted, &invocation.observer, &cancel);
-    let (checks, away) = tried.map_err(|error| inventory_error(py, error))?;
+    let (checks, away) = tried?;
     report.checks = checks;
     report.deploy.host_errors.extend(away);
     report.failure = report.failure.take().or_else(|| check::failure(report));
@@ -171,23 +171,6 @@ fn inventory(invocation: &Invocation<'_>) -> PyResult<String> {
         Some(compiler) => compiler.call_method0("_generate_inventory")?.extract(),
         None => Ok(compile::DEFAULT_INVENTORY.to_owned()),
     }
-}
-
-/// What a resource's code raises stands in the outcome; what comes through is the inventory's.
-pub fn inventory_error(py: Python<'_>, error: PyErr) -> PyErr {
-    if errors::is_interrupt(py, &error) || errors::is_ours(py, &error) {
-        return error;
-    }
-    let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
-    let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
-    if modules.and_then(|modules| modules.contains("clockwork._pyinfra")).is_ok_and(|is_there| !is_there) {
-        // An import that waited for another's of the same says only that there is nothing; a new one says why.
-        let error = py.import("clockwork._pyinfra").err().unwrap_or(error);
-        let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
-        let message = format!("pyinfra, which deploys, cannot be imported: mend or reinstall it\n{told}");
-        return errors::exception(py, "ClockworkError", &message);
-    }
-    errors::exception(py, "CompileError", &format!("the inventory cannot be used\n{told}"))
 }
 
 /// The report as Python's `Result`.

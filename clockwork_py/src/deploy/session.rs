@@ -12,7 +12,7 @@ use super::lane::{Lane, Notes};
 use super::prepare::Preparation;
 use super::threads::{Task, fan_out};
 use super::{Cancel, Job, Mode, explain, report};
-use crate::errors;
+use crate::{errors, traceback};
 
 /// A host of the inventory, and its lane.
 pub struct HostLane {
@@ -110,6 +110,10 @@ impl Shared {
 impl Session {
     /// Reads the inventory and makes everything that a run needs.
     pub fn open(py: Python<'_>, job: &Job<'_>) -> PyResult<Self> {
+        Self::opened(py, job).map_err(|error| inventory_error(py, error))
+    }
+
+    fn opened(py: Python<'_>, job: &Job<'_>) -> PyResult<Self> {
         let module = py.import("clockwork._pyinfra")?;
         module.call_method0("install")?;
         let path = |name: &str| job.folder.join(name).to_string_lossy().into_owned();
@@ -225,4 +229,21 @@ impl Session {
         });
         fan_out(py, &self.names, &self.cancel, &task, |py| self.hang_up(py))
     }
+}
+
+/// Nothing is run yet but the inventory: what is wrong is wrong with that, or with pyinfra itself.
+fn inventory_error(py: Python<'_>, error: PyErr) -> PyErr {
+    if errors::is_interrupt(py, &error) || errors::is_ours(py, &error) {
+        return error;
+    }
+    let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
+    let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
+    if modules.and_then(|modules| modules.contains("clockwork._pyinfra")).is_ok_and(|is_there| !is_there) {
+        // An import that waited for another's of the same says only that there is nothing; a new one says why.
+        let error = py.import("clockwork._pyinfra").err().unwrap_or(error);
+        let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
+        let message = format!("pyinfra, which deploys, cannot be imported: mend or reinstall it\n{told}");
+        return errors::exception(py, "ClockworkError", &message);
+    }
+    errors::exception(py, "CompileError", &format!("the inventory cannot be used\n{told}"))
 }

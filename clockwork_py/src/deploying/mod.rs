@@ -19,7 +19,6 @@ use pyo3::prelude::*;
 use self::decision::Decision;
 use crate::compiling::{self, Said};
 use crate::invocation::Invocation;
-use crate::pipeline::inventory_error;
 use crate::selection::Known;
 use crate::{deploy, errors};
 
@@ -349,7 +348,7 @@ impl Deploying<'_> {
             diffs: self.invocation.saved.is_some()
                 || self.invocation.approver.as_ref().is_some_and(|approver| approver.wants_diffs()),
         };
-        deploy::run(py, &job).map_err(|error| inventory_error(py, error))
+        deploy::run(py, &job)
     }
 
     /// Writes a script to its file, where somebody looks on.

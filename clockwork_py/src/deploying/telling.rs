@@ -1,6 +1,6 @@
 //! What is said of a run beside its outcome.
 
-use clockwork_core::outcome::{DeployOutcome, Failure, Report};
+use clockwork_core::outcome::{DeployOutcome, Failure, Report, ResourceOutcome};
 use clockwork_core::plan::Untold;
 use clockwork_core::resource::Address;
 use clockwork_core::state::{Entry, Removal};
@@ -104,7 +104,12 @@ pub(super) fn failure(outcome: &DeployOutcome, looked: bool) -> Option<Failure> 
     }
     let verb = if looked { "planned" } else { "deployed" };
     let hosts = outcome.host_errors.iter().map(|host| format!("{}: {}", host.host, host.error));
-    let resources = outcome.resources.iter().filter_map(|resource| {
+    // What a host that is away costs is told once.
+    let is_here = |resource: &&ResourceOutcome| {
+        let away = outcome.host_errors.iter().find(|host| host.host == resource.host);
+        !away.is_some_and(|away| resource.error.as_ref().is_some_and(|error| error.contains(&away.error)))
+    };
+    let resources = outcome.resources.iter().filter(is_here).filter_map(|resource| {
         resource.error.as_ref().map(|error| format!("{} on {}: {error}", resource.address, resource.host))
     });
     let failures: Vec<String> = hosts.chain(resources).collect();
