@@ -268,3 +268,16 @@ def test_a_shell_that_takes_too_long_says_nothing_about_a_script(
 def test_what_is_nested_too_deeply_is_no_python() -> None:
     with pytest.raises(ValueError, match="it is not Python"):
         FileResource(name="a.py", description="d").validate_artifact("(" * 100_000)
+
+
+def test_two_at_one_place_are_refused(project: Project) -> None:
+    project.write("""
+        from clockwork.resources import FileResource
+        a = FileResource(name="a", content="x", path="out/one")
+        b = FileResource(name="b", content="y", directory="./out", path="out/one")
+    """)
+    for command in ("plan", "apply", "generate"):
+        done = project.run(command)
+        assert done.returncode == 1
+        assert "FileResource 'a' and FileResource 'b' are at the same place" in done.stderr
+    assert not (project.folder / "out").exists()

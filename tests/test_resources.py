@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field, Secret, SecretStr, ValidationError
 
+import clockwork
 from clockwork.resources import ArtifactSize, DockerServiceResource, FileResource, Resource
 
 
@@ -219,3 +220,16 @@ def test_a_cell_that_runs_again_connects_anew() -> None:
     web.connect(log, new := service(name="db", image="postgres"))
     assert {id(need) for need in web.depends_on} == {id(log), id(new)}
     assert {id(used) for used in web._origin.connected} == {id(log), id(new)}
+
+
+def test_one_need_is_as_good_as_a_list_of_one() -> None:
+    base = FileResource(name="base", content="x")
+    group = clockwork.Group("g", [FileResource(name="in", content="x")])
+    assert FileResource(name="a", content="x", depends_on=base).depends_on == [base]
+    assert FileResource(name="a", content="x", depends_on=group).depends_on == list(group)
+
+
+@pytest.mark.parametrize("mode", [0o644, 644])
+def test_permissions_are_a_text(mode: int) -> None:
+    with pytest.raises(ValidationError, match="permissions are a text, such as mode='644'"):
+        FileResource(name="a", content="x", mode=mode)  # type: ignore[arg-type]

@@ -356,3 +356,11 @@ def test_a_watch_writes_no_removals(project: Project) -> None:
     assert names(round["pending"]) == ["a.txt"]
     assert sorted(path.name for path in files.iterdir()) == before
     assert (out / "a.txt").exists()
+
+
+def test_a_path_that_was_mistyped_is_told_at_once(project: Project) -> None:
+    project.write(TWO)
+    done = project.run("watch", "mian.py", "--rounds", "3")
+    assert done.returncode == 2
+    assert done.stderr.count("mian.py") == 1
+    assert "clockwork init" in done.stderr

@@ -58,6 +58,7 @@ fn said(
     let places: HashMap<&Address, usize> =
         graph.nodes.iter().enumerate().map(|(place, node)| (node, place)).collect();
     let mut all = Vec::with_capacity(project.resources.len());
+    let mut taken: HashMap<String, Address> = HashMap::new();
     for resource in &project.resources {
         let resource = resource.bind(py);
         let address = resource::address(resource)?;
@@ -92,6 +93,15 @@ fn said(
             removal: removal(py, down.as_deref(), &kept.secrets)?,
             has_place: resource.getattr("__has_place__")?.is_truthy()?,
         };
+        // What is taken down with the same words stands at the same place: each would undo the other.
+        let code = down.as_ref().filter(|_| wanted.has_place);
+        if let (Some(code), false) = (code, resource::overrides(resource, Phase::Destroy)?)
+            && let Some(other) = taken.insert(code.clone(), wanted.address.clone())
+        {
+            let message =
+                format!("{other} and {} are at the same place: give one of them another", wanted.address);
+            return Err(errors::exception(py, "DuplicateResourceError", &message));
+        }
         let text_field = resource.getattr("__artifact_field__")?.extract()?;
         all.push(Said { wanted, up, down, text_field, secrets: kept.declared });
     }

@@ -375,7 +375,7 @@ fn says_how_to_destroy(resource: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// Whether the code of a phase is the user's own, and not a template's.
-fn overrides(resource: &Bound<'_, PyAny>, phase: Phase) -> PyResult<bool> {
+pub fn overrides(resource: &Bound<'_, PyAny>, phase: Phase) -> PyResult<bool> {
     let method = method(phase);
     let inherited = resource.py().get_type::<Resource>().getattr(method)?;
     Ok(!resource.get_type().getattr(method)?.is(&inherited))

@@ -1,6 +1,7 @@
 //! `clockwork watch`: rounds, one after the other, until somebody ends it.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use clockwork_core::cli::{self, Display, Verb};
 use clockwork_core::report::{self, Countdown};
@@ -10,8 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::{DONE, Extent, FAILED, Run, Started, WRONG_USAGE, failed, invocation, log_level};
-use crate::stdio;
 use crate::watching::{Watch, Wish};
+use crate::{load, stdio};
 
 pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> {
     let started = Started::new(py, display)?;
@@ -24,7 +25,10 @@ pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> 
         webhook: typed.webhook,
         targets: typed.part.targets,
     };
-    let watch = match Watch::new(source, wish, Overrides::default(), None, observer) {
+    let (folder, file) = load::place(Path::new(&typed.place.path));
+    // Later it may be gone for a while; a name that was mistyped is told at once.
+    let there = if folder.join(file).exists() { Ok(()) } else { load::load(&source).map(drop) };
+    let watch = match there.and_then(|()| Watch::new(source, wish, Overrides::default(), None, observer)) {
         Ok(watch) => watch,
         // On standard output there are rounds, and this is none.
         Err(error) => {

@@ -43,10 +43,10 @@ class Origin:
 if TYPE_CHECKING:
 
     class _Needs:
-        """What type checkers take `depends_on` for: groups may be given, resources are what it holds."""
+        """What type checkers take `depends_on` for: one or several, and groups, may be given; it holds resources."""
 
         def __get__(self, resource: object, owner: object) -> list[Resource]: ...
-        def __set__(self, resource: object, needs: Sequence[Resource | Group]) -> None: ...
+        def __set__(self, resource: object, needs: Resource | Group | Sequence[Resource | Group]) -> None: ...
 
 
 class ArtifactSize(str, Enum):
@@ -108,8 +108,8 @@ class Resource(BaseModel, _core.Resource):
     @field_validator("depends_on", mode="before")
     @classmethod
     def _without_groups(cls, needs: Any) -> Any:
-        if isinstance(needs, Group):
-            return list(needs)
+        if isinstance(needs, (Resource, Group)):
+            needs = [needs]
         return list(resources_of(needs)) if isinstance(needs, (list, tuple, set, frozenset)) else needs
 
     def __copy__(self) -> Self:

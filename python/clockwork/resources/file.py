@@ -73,9 +73,14 @@ class FileResource(Resource):
             raise ValueError("it is empty; leave it out instead")
         return value
 
-    @field_validator("mode")
+    @field_validator("mode", mode="before")
     @classmethod
-    def _is_octal(cls, mode: str) -> str:
+    def _is_octal(cls, mode: object) -> str:
+        if isinstance(mode, int):
+            # 0o644 and 644 are both meant for it, and cannot be told apart for sure.
+            raise ValueError("permissions are a text, such as mode='644'")
+        if not isinstance(mode, str):
+            raise ValueError("permissions are three or four octal digits, such as '644' or '0755'")
         if not re.fullmatch(r"[0-7]{3,4}", mode):
             raise ValueError("permissions are three or four octal digits, such as '644' or '0755'")
         return mode[1:] if len(mode) == 4 and mode[0] == "0" else mode
