@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::invocation::Invocation;
 use crate::load::Project;
 use crate::wait::{runtime, wait};
-use crate::{errors, local_model, resource, user_code};
+use crate::{errors, local_model, question, resource, user_code};
 
 /// The artifacts that the lock knows, for code that takes resources down. A lock that cannot be
 /// read is as good as none: taking down needs neither lock nor model.
@@ -50,10 +50,10 @@ pub fn generate(
         let all: Vec<_> = project
             .all
             .iter()
-            .map(|resource| resource::in_project(resource.bind(py)))
+            .map(|resource| question::in_project(resource.bind(py)))
             .collect::<PyResult<_>>()?;
         for resource in &project.resources {
-            if let Some(request) = resource::request(resource.bind(py), &all, &project.folder)? {
+            if let Some(request) = question::request(resource.bind(py), &all, &project.folder)? {
                 resources.insert(request.address.clone(), resource.clone_ref(py));
                 requests.push(request);
             }
@@ -158,7 +158,7 @@ impl Resources<'_> {
     ) -> PyResult<Result<Artifact, String>> {
         let Some(resource) = self.by_address.get(address) else { return Ok(Ok(artifact.clone())) };
         let artifact = pythonize(py, artifact)?;
-        let check = || resource::check_artifact(resource.bind(py), &artifact, self.folder);
+        let check = || question::check_artifact(resource.bind(py), &artifact, self.folder);
         if is_inside { check() } else { user_code::surround(py, self.folder, false, check) }
     }
 }

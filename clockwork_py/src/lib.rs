@@ -15,6 +15,7 @@ mod network;
 mod options;
 mod pipeline;
 mod progress;
+mod question;
 mod resource;
 mod seam;
 mod secrets;

@@ -5,18 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clockwork_core::compile::{Phase, kinds};
 use clockwork_core::redact::SHORTEST_SECRET;
-use clockwork_core::resource::{Address, Artifact, ArtifactSize, ContextFile, ProjectResource, Request};
+use clockwork_core::resource::{Address, Artifact};
 use clockwork_core::state;
-use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use pythonize::{depythonize, pythonize};
 use serde_json::{Map, Value};
 
 use crate::{errors, traceback};
-
-/// The largest file that is put before a model, in bytes: more than most models can read at once.
-const LARGEST_CONTEXT: usize = 256_000;
 
 /// The behaviour of all resources. Their fields are Pydantic's.
 ///
@@ -182,7 +178,7 @@ pub fn needs<'py>(resource: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny
 }
 
 /// The folder against which a resource's relative paths are resolved.
-fn folder(resource: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+pub fn folder(resource: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
     let folder: Option<PathBuf> = resource.getattr("_origin")?.getattr("folder")?.extract()?;
     folder.map_or_else(|| std::env::current_dir().map_err(Into::into), Ok)
 }
@@ -194,133 +190,10 @@ pub fn set_folder(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<()> {
         .setattr("folder", resource.py().import("pathlib")?.call_method1("Path", (folder,))?)
 }
 
-/// What a resource asks the model for; nothing where it needs nothing.
-///
-/// `project` are all resources of the project, by kind, name and purpose.
-pub fn request(
-    resource: &Bound<'_, PyAny>,
-    project: &[ProjectResource],
-    folder: &Path,
-) -> PyResult<Option<Request>> {
-    let py = resource.py();
-    let address = address(resource)?;
-    let call = |method: &str| {
-        resource.call_method0(method).map_err(|error| blame(py, error, &address, method, folder))
-    };
-    if !call("needs_artifact_generation")?.is_truthy()? {
-        return Ok(None);
-    }
-    let template: Option<String> = resource.getattr("__template__")?.extract()?;
-    let size = match resource.getattr_opt("size")? {
-        Some(size) => depythonize(&size).unwrap_or_default(),
-        None => ArtifactSize::default(),
-    };
-    let model = call("answer_model")?;
-    let schema =
-        if model.is_none() { None } else { Some(depythonize(&model.call_method0("model_json_schema")?)?) };
-    let connected = connected(resource, folder)?;
-    let others = project.iter().filter(|other| other.kind != address.kind || other.name != address.name);
-    let others = others.map(|other| {
-        connected.iter().find(|c| c.kind == other.kind && c.name == other.name).unwrap_or(other).clone()
-    });
-    // A resource that has the old name now is another one.
-    let is_free =
-        |name: &String| !project.iter().any(|other| other.kind == address.kind && other.name == *name);
-    let renamed_from: Option<String> = resource.getattr("renamed_from")?.extract()?;
-    Ok(Some(Request {
-        renamed_from: renamed_from.filter(is_free),
-        template: template.unwrap_or_else(|| "resource".to_owned()),
-        description: resource.getattr("description")?.extract()?,
-        size,
-        fields: given(resource, folder)?,
-        schema,
-        context: context(resource, &address)?,
-        project: others.collect(),
-        address,
-    }))
-}
-
-/// What the project's other resources get to know of a resource.
-pub fn in_project(resource: &Bound<'_, PyAny>) -> PyResult<ProjectResource> {
-    let Address { kind, name } = address(resource)?;
-    let description: Option<String> = resource.getattr("description")?.extract()?;
-    Ok(ProjectResource { kind, name, description, connected: false, fields: Map::new() })
-}
-
-/// What a resource gets to know of those that it is connected to.
-fn connected(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Vec<ProjectResource>> {
-    let others = resource.getattr("_origin")?.getattr("connected")?;
-    others
-        .try_iter()?
-        .map(|other| {
-            let other = other?;
-            Ok(ProjectResource { connected: true, fields: given(&other, folder)?, ..in_project(&other)? })
-        })
-        .collect()
-}
-
-/// The fields that the user set.
-fn given(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Map<String, Value>> {
-    let fields = resource.call_method0("_given_fields");
-    let blamed = |error| Ok(blame(resource.py(), error, &address(resource)?, "fields", folder));
-    let fields = fields.and_then(|fields| Ok(depythonize(&fields)?));
-    fields.map_err(|error| blamed(error).unwrap_or_else(|error: PyErr| error))
-}
-
-/// Reads the files that the user gives the model to read.
-fn context(resource: &Bound<'_, PyAny>, address: &Address) -> PyResult<Vec<ContextFile>> {
-    let paths: Vec<String> = resource.getattr("context")?.extract()?;
-    let folder = folder(resource)?;
-    paths
-        .into_iter()
-        .map(|path| {
-            let file = folder.join(&path);
-            let failed = |reason: String| {
-                let message = format!("{address} gives the model {} to read, {reason}", file.display());
-                errors::exception(resource.py(), "InvalidResourceError", &message)
-            };
-            let bytes =
-                std::fs::read(&file).map_err(|error| failed(format!("which cannot be read: {error}")))?;
-            if bytes.len() > LARGEST_CONTEXT {
-                return Err(failed(format!(
-                    "which is larger than {} kB: give it a part of it",
-                    LARGEST_CONTEXT / 1000
-                )));
-            }
-            let text = String::from_utf8(bytes).map_err(|_| failed("which is no UTF-8 text".to_owned()))?;
-            Ok(ContextFile { path, text })
-        })
-        .collect()
-}
-
-/// Checks an answer the way its resource wants it. Returns what to pin, or what is wrong with it.
-///
-/// What the user's own check raises beside `ValueError` and `AssertionError` is a mistake in it, and no model can mend
-/// that: it is an error.
-pub fn check_artifact(
-    resource: &Bound<'_, PyAny>,
-    artifact: &Bound<'_, PyAny>,
-    folder: &Path,
-) -> PyResult<Result<Artifact, String>> {
-    let py = resource.py();
-    match resource.call_method1("_check_artifact", (artifact,)) {
-        Ok(checked) => Ok(Ok(depythonize(&checked)?)),
-        Err(error) if traceback::is_validation_error(py, &error) => {
-            Ok(Err(traceback::validation_messages(py, &error)?.join("; ")))
-        }
-        Err(error)
-            if error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyAssertionError>(py) =>
-        {
-            Ok(Err(error.value(py).str()?.to_string()))
-        }
-        Err(error) => Err(blame(py, error, &address(resource)?, "check of the model's answer", folder)),
-    }
-}
-
 /// Tells an error of the user's own code in the user's terms.
 ///
 /// `method` is what was called. Errors that say by themselves what to do stay as they are.
-fn blame(py: Python<'_>, error: PyErr, address: &Address, method: &str, project: &Path) -> PyErr {
+pub fn blame(py: Python<'_>, error: PyErr, address: &Address, method: &str, project: &Path) -> PyErr {
     if errors::is_ours(py, &error) || errors::is_interrupt(py, &error) {
         return error;
     }

@@ -37,21 +37,20 @@ pub fn reserve_stdout(py: Python<'_>) -> PyResult<Stdout> {
 impl Stdout {
     /// Writes one document of several, on a line of its own.
     pub fn line(&self, py: Python<'_>, document: &str) -> PyResult<()> {
-        let options = PyDict::new(py);
-        options.set_item("encoding", "utf-8")?;
-        options.set_item("closefd", false)?;
-        let file = py.import("os")?.call_method("fdopen", (self.0, "w"), Some(&options))?;
-        let written = file.call_method1("write", (format!("{document}\n"),));
-        forgive(py, written.and_then(|_| file.call_method0("close")))
+        self.put(py, &format!("{document}\n"), false)
     }
 
     /// Writes the document.
     pub fn write(self, py: Python<'_>, document: &str) -> PyResult<()> {
+        self.put(py, document, true)
+    }
+
+    fn put(&self, py: Python<'_>, text: &str, is_last: bool) -> PyResult<()> {
         let options = PyDict::new(py);
         options.set_item("encoding", "utf-8")?;
+        options.set_item("closefd", is_last)?;
         let file = py.import("os")?.call_method("fdopen", (self.0, "w"), Some(&options))?;
-        let written = file.call_method1("write", (document,)).and_then(|_| file.call_method0("close"));
-        forgive(py, written)
+        forgive(py, file.call_method1("write", (text,)).and_then(|_| file.call_method0("close")))
     }
 }
 

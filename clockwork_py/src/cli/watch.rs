@@ -1,6 +1,5 @@
 //! `clockwork watch`: rounds, one after the other, until somebody ends it.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use clockwork_core::cli::{self, Display, Verb};
@@ -61,10 +60,8 @@ fn rounds(
         if let Some(stdout) = &started.stdout {
             stdout.line(py, &serde_json::to_string(&round).unwrap_or_default())?;
         } else {
-            let mut out = std::io::stdout().lock();
-            // A reader that has gone away is no reason to stop.
-            let _ = out.write_all(report::round(&round, &news, started.display.verbose > 0).as_bytes());
-            let _ = out.flush();
+            // What is lost there is no reason to stop.
+            stdio::print(&report::round(&round, &news, started.display.verbose > 0));
         }
         watch.tell(py, &round, &news)?;
         if wanted.is_some_and(|wanted| round.number >= wanted) {
