@@ -72,7 +72,8 @@ fn quote(text: &str) -> String {
 
 /// Whether a reader of a text would not see the character, or see it somewhere else.
 ///
-/// One list for the compiled code, the lock and the terminal. Characters that turn the direction of writing make code look like what it is not (CVE-2021-42574).
+/// One list for the compiled code, the lock and the terminal. Characters that turn the direction of
+/// writing make code look like what it is not (CVE-2021-42574).
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
