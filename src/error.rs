@@ -95,6 +95,23 @@ pub enum Error {
         /// What it is not, and what to do.
         reason: String,
     },
+    /// Two resources want the same thing on a host.
+    #[error("{message}")]
+    Conflict {
+        /// The two, what they both want, and what to do.
+        message: String,
+    },
+    /// The command cannot be carried out on what is there; the class is that of the exception in Python.
+    #[error("{message}")]
+    Refused {
+        /// The name of the exception in Python.
+        class: &'static str,
+        /// What was to be done, why it is not, and what to do.
+        message: String,
+    },
+    /// An error of the project's own code or of a port, which comes through as it is.
+    #[error(transparent)]
+    Foreign(Box<dyn std::error::Error + Send + Sync>),
     /// The user interrupted the run.
     #[error("interrupted")]
     Interrupted,
@@ -125,6 +142,27 @@ pub enum ModelErrorKind {
     Local,
     /// What the run may use is used up, or too little for what is to be asked.
     Budget,
+}
+
+impl Error {
+    /// The name of its exception in Python.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Settings(_) => "SettingsError",
+            Self::Compile { .. } => "CompileError",
+            Self::Write { .. } => "WriteError",
+            Self::Model { kind, .. } => kind.class(),
+            Self::Cycle(_) => "DependencyCycleError",
+            Self::Target { .. } => "TargetError",
+            Self::Lock { .. } => "LockError",
+            Self::Locked { .. } => "LockedError",
+            Self::State { .. } => "StateError",
+            Self::Held { .. } => "StateLockedError",
+            Self::Conflict { .. } => "DuplicateResourceError",
+            Self::Refused { class, .. } => class,
+            Self::Read { .. } | Self::Foreign(_) | Self::Interrupted => "ClockworkError",
+        }
+    }
 }
 
 impl ModelErrorKind {

@@ -11,19 +11,25 @@ pub mod error;
 pub mod event;
 pub mod generate;
 pub mod graph;
+pub mod hash;
+pub mod identity;
 mod near;
+pub mod operation;
 pub mod outcome;
+pub mod ownership;
 pub mod plan;
 pub mod probe;
 pub mod redact;
 pub mod report;
 pub mod resource;
+pub mod runtime;
 pub mod scaffold;
 pub mod settings;
 pub mod state;
 mod templates;
 pub mod watch;
 pub mod webhook;
+pub mod workflow;
 
 pub use error::{Error, Result};
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan::Standing;
+use crate::operation::Intent;
+use crate::ownership::Ownership;
 use crate::resource::{Address, Artifact};
 use crate::state;
 
@@ -87,6 +88,9 @@ pub struct OperationOutcome {
     pub diff: Option<String>,
     /// Whether it takes something away to make it anew.
     pub replaces: bool,
+    /// The intent that it announced. No part of any document.
+    #[serde(skip)]
+    pub intent: Option<Intent>,
 }
 
 impl OperationOutcome {
@@ -126,9 +130,27 @@ pub struct ResourceOutcome {
     pub changes: Vec<FieldChange>,
     /// Why it is as it is, where there is more to say than the action does.
     pub reason: Option<String>,
-    /// How it stands to what is known of it. No part of any document.
+    /// The identity of the thing. No part of any document, as all that follows.
     #[serde(skip)]
-    pub standing: Standing,
+    pub identity: String,
+    /// Whether this is about taking it down.
+    #[serde(skip)]
+    pub removes: bool,
+    /// Its relation to the state.
+    #[serde(skip)]
+    pub prior: Prior,
+    /// The owner of what is on the host and would be overwritten, replaced or removed.
+    #[serde(skip)]
+    pub ownership: Ownership,
+}
+
+/// The relation of a resource on a host to the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Prior {
+    /// Whether it was deployed just as main.py wants it, and to its end.
+    pub settled: bool,
+    /// Whether it must be neither removed nor replaced.
+    pub protected: bool,
 }
 
 /// A field that was deployed with one value and is wanted with another.
@@ -171,7 +193,10 @@ impl ResourceOutcome {
             gone: false,
             changes: Vec::new(),
             reason: None,
-            standing: Standing::default(),
+            identity: String::new(),
+            removes: false,
+            prior: Prior::default(),
+            ownership: Ownership::default(),
         }
     }
 }
@@ -370,6 +395,11 @@ pub struct Report {
 }
 
 impl Failure {
+    /// The failure that an error is, in a report.
+    pub fn of(error: &crate::Error) -> Self {
+        Self::new(error.class(), error.to_string())
+    }
+
     /// A failure of the class, with what went wrong and what to do next.
     pub fn new(class: impl Into<Cow<'static, str>>, message: String) -> Self {
         Self { class: class.into(), message }

@@ -1,9 +1,16 @@
-//! What the core knows of a resource: what it is called, and what its model has to fill in.
+//! Resources as the core knows them: what they are called, what their model has to fill in, and what
+//! they compile to.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::compile::Hosts;
+use crate::hash::keyed_sha256;
+use crate::operation::{self, Step};
+use crate::state::Removal;
 
 /// What tells one resource from all others: its kind and its name.
 ///
@@ -117,4 +124,116 @@ pub enum Artifact {
     Text(String),
     /// Values for fields that the user left out.
     Object(Map<String, Value>),
+}
+
+/// A resource as main.py declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredResource {
+    /// The resource.
+    pub address: Address,
+    /// The name that it had before, where it says so.
+    pub renamed_from: Option<String>,
+    /// The path of the group that it is in, such as `webapp/storage`.
+    pub group: Option<String>,
+    /// The places of the resources that it needs.
+    pub needs: Vec<usize>,
+    /// The file and line of its definition, for messages.
+    pub defined_at: Option<String>,
+}
+
+/// A resource that is complete: what is to be there, and the work that brings it there.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct CompiledResource {
+    /// The resource.
+    pub address: Address,
+    /// The identity of the thing on its host.
+    pub identity: String,
+    /// The other things that only one resource on a host may have.
+    pub claims: Vec<String>,
+    /// The identities and claims that it needs where something in the project provides them.
+    pub uses: Vec<String>,
+    /// The name of the file that defines it; none where a program passed it.
+    pub source: Option<String>,
+    /// The path of the group that it belongs to.
+    pub group: Option<String>,
+    /// Whether it must be neither removed nor replaced.
+    pub protect: bool,
+    /// The resources that it needs.
+    pub needs: Vec<Address>,
+    /// The hosts that it is for.
+    pub hosts: Hosts,
+    /// The steps that bring it up; none where nobody asked for them.
+    pub deploy: Vec<Step>,
+    /// The steps that take it down, where it says so.
+    pub destroy: Option<Vec<Step>>,
+    /// The part of them that the state may keep.
+    pub removal: Removal,
+    /// Its fields, as far as they may be shown.
+    pub fields: Map<String, Value>,
+    /// The names of the fields that differ from their defaults.
+    pub given: BTreeSet<String>,
+    /// The hash of the fields that differ from their defaults.
+    pub fields_fingerprint: String,
+    /// The hash of the steps.
+    pub steps_fingerprint: String,
+    /// The hash of its code as format 1 of the state made it, where the kind returns code.
+    pub code_fingerprint: Option<String>,
+    /// The SHA-256 of the content that it writes, where it is a file.
+    pub content: Option<String>,
+    /// Whether its host executes what a model wrote for it.
+    pub executes: bool,
+    /// The field that a text of the model's fills.
+    pub text_field: Option<String>,
+    /// The values of its secrets.
+    pub secrets: Vec<String>,
+    /// The file and line of its definition, for messages.
+    pub defined_at: Option<String>,
+}
+
+impl CompiledResource {
+    /// A resource that is to be nowhere and does nothing yet.
+    pub fn new(address: Address, identity: String) -> Self {
+        Self {
+            address,
+            identity,
+            claims: Vec::new(),
+            uses: Vec::new(),
+            source: None,
+            group: None,
+            protect: false,
+            needs: Vec::new(),
+            hosts: Hosts::All,
+            deploy: Vec::new(),
+            destroy: None,
+            removal: Removal::Unknown,
+            fields: Map::new(),
+            given: BTreeSet::new(),
+            fields_fingerprint: String::new(),
+            steps_fingerprint: String::new(),
+            code_fingerprint: None,
+            content: None,
+            executes: false,
+            text_field: None,
+            secrets: Vec::new(),
+            defined_at: None,
+        }
+    }
+
+    /// Computes its fingerprints. `values` are the fields that differ from their defaults, secrets included: the key
+    /// keeps those from being guessed.
+    pub fn seal(&mut self, lineage: &str, values: &Map<String, Value>) {
+        let mut values = Value::Object(values.clone());
+        values.sort_all_objects();
+        self.fields_fingerprint = keyed_sha256(lineage.as_bytes(), values.to_string().as_bytes());
+        let steps: Vec<Step> = self.deploy.iter().chain(self.destroy.iter().flatten()).cloned().collect();
+        self.steps_fingerprint = operation::fingerprint(&steps);
+    }
+
+    /// Whether fields that an entry of format 1 keeps are those of this resource. Fields that came later do not count
+    /// as long as they have their defaults.
+    pub fn has_fields(&self, stored: &Map<String, Value>) -> bool {
+        let is_same = |(name, value): (&String, &Value)| self.fields.get(name).unwrap_or(&Value::Null) == value;
+        stored.iter().all(is_same) && self.given.iter().all(|name| name == "name" || stored.contains_key(name))
+    }
 }

@@ -1,11 +1,15 @@
-//! The head of a compiled file: imports of just those names of pyinfra that its code uses.
+//! The head of a compiled file: imports of just those names that its code uses.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 
-use super::{Block, Phase};
+use super::Phase;
+use super::literal::literal;
+use crate::operation::{Argument, Deferred};
 
 /// The modules of `pyinfra.operations`, as of pyinfra 3.10.
-const OPERATIONS: &[&str] = &[
+pub(super) const OPERATIONS: &[&str] = &[
     "apk",
     "apt",
     "brew",
@@ -54,158 +58,169 @@ const OPERATIONS: &[&str] = &[
     "zypper",
 ];
 
-/// The facts of `pyinfra.facts.docker` that the built-in kinds ask for.
-const DOCKER_FACTS: &[&str] = &["DockerContainer", "DockerImage", "DockerNetwork"];
-
 /// The context objects of `pyinfra`.
-const CONTEXT: &[&str] = &["config", "host", "inventory", "state"];
+pub(super) const CONTEXT: &[&str] = &["config", "host", "inventory", "state"];
 
-/// A word of code, and what stands around it.
-struct Word<'a> {
-    text: &'a str,
-    after_dot: bool,
-    before_dot: bool,
+/// The package of Clockwork's own operations. Each of its modules has an alias, so that `files` always means
+/// pyinfra's.
+const OWN: &str = "clockwork.operations.";
+
+/// What code uses, and so has to be imported.
+#[derive(Debug, Default)]
+pub(super) struct Imports {
+    /// Modules of `pyinfra.operations`.
+    pub operations: BTreeSet<String>,
+    /// Those of them that code reaches through `server`.
+    pub under_server: BTreeSet<String>,
+    /// Facts, by their module of `pyinfra.facts`.
+    pub facts: BTreeMap<String, BTreeSet<String>>,
+    /// Context objects of pyinfra.
+    pub context: BTreeSet<String>,
+    /// Modules of `clockwork.operations`.
+    own: BTreeSet<String>,
+    /// Functions of `clockwork.operations` that give deferred values.
+    deferred: BTreeSet<&'static str>,
+    /// Whether a module of the user's own is used.
+    users: bool,
+    /// Whether `StringIO` is used.
+    pub text_file: bool,
+    /// Whether `BytesIO` is used.
+    pub bytes_file: bool,
 }
 
-/// The words of a piece of code.
-///
-/// The search is lexical, so a word in a string counts too. That costs an import that is not
-/// needed, never one that is missing.
-fn words(code: &str) -> impl Iterator<Item = Word<'_>> {
-    let mut end = 0;
-    code.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter_map(move |text| {
-        let start = end + code[end..].find(text).unwrap_or_default();
-        end = start + text.len();
-        (!text.is_empty()).then(|| Word {
-            text,
-            after_dot: code[..start].ends_with('.'),
-            before_dot: code[end..].starts_with('.'),
-        })
-    })
-}
+impl Imports {
+    /// Gives the expression for a function, and notes what it needs. A module of the user's own is imported in
+    /// `code`, the resource's part, so that one that is missing costs nothing else.
+    pub(super) fn function(&mut self, path: &str, code: &mut String) -> String {
+        let Some((module, name)) = path.rsplit_once('.') else { return path.to_owned() };
+        let pyinfra = module.strip_prefix("pyinfra.operations.").unwrap_or(module);
+        if OPERATIONS.binary_search(&pyinfra).is_ok() {
+            self.operations.insert(pyinfra.to_owned());
+            return format!("{pyinfra}.{name}");
+        }
+        if let Some(own) = module.strip_prefix(OWN) {
+            self.own.insert(own.to_owned());
+            return format!("{}.{name}", alias(own));
+        }
+        self.users = true;
+        let first = module.split('.').next().unwrap_or(module);
+        // A module of the user's that is called as one of pyinfra's gets another name here.
+        let is_taken = OPERATIONS.binary_search(&first).is_ok() || CONTEXT.contains(&first);
+        let (line, name) = if is_taken {
+            let alias = format!("own_{}", module.replace('.', "_"));
+            (format!("import {module} as {alias}\n"), format!("{alias}.{name}"))
+        } else {
+            (format!("import {module}\n"), path.to_owned())
+        };
+        if !code.contains(&line) {
+            code.push_str(&line);
+        }
+        name
+    }
 
-/// Writes the head of a compiled file.
-pub(super) fn prelude(phase: Phase, blocks: &[Block]) -> String {
-    let mut operations: Vec<&str> = Vec::new();
-    let mut under_server: Vec<&str> = Vec::new();
-    let mut facts: Vec<&str> = Vec::new();
-    let mut context: Vec<&str> = Vec::new();
-    let mut string_io = false;
-    let mut command_fact = false;
-    let mut file_fact = false;
-    let known = |list: &[&'static str], word: &str| list.iter().copied().find(|known| *known == word);
-
-    for Block { code, .. } in blocks {
-        let mut is_after_server = false;
-        for Word { text, after_dot, before_dot } in words(code) {
-            if before_dot {
-                if let Ok(place) = OPERATIONS.binary_search(&text) {
-                    if !after_dot {
-                        operations.push(OPERATIONS[place]);
-                    } else if is_after_server {
-                        operations.extend([OPERATIONS[place], "server"]);
-                        under_server.push(OPERATIONS[place]);
-                    }
-                }
-                context.extend(known(CONTEXT, text).filter(|_| !after_dot));
+    /// Notes what a value needs.
+    pub(super) fn value(&mut self, value: &Argument) {
+        self.text_file |= matches!(value, Argument::TextFile(_));
+        self.bytes_file |= matches!(value, Argument::BytesFile(_));
+        match value {
+            Argument::TextFile(inner) => self.value(inner),
+            Argument::List(items) => items.iter().for_each(|item| self.value(item)),
+            Argument::Map(items) => items.iter().for_each(|(_, item)| self.value(item)),
+            Argument::Deferred(deferred) => {
+                self.deferred.insert(match deferred {
+                    Deferred::Secret(_) => "secret",
+                    Deferred::HostData(_) => "host_data",
+                    Deferred::Output(..) => "output",
+                });
             }
-            facts.extend(known(DOCKER_FACTS, text));
-            string_io |= text == "StringIO";
-            command_fact |= text == "Command";
-            file_fact |= text == "File";
-            is_after_server = text == "server" && !after_dot && before_dot;
+            _ => {}
         }
-    }
-    for list in [&mut operations, &mut under_server, &mut facts, &mut context] {
-        list.sort_unstable();
-        list.dedup();
     }
 
-    let (file, what) = match phase {
-        Phase::Deploy => ("deploy.py", "Brings the resources of main.py up"),
-        Phase::Destroy => ("destroy.py", "Takes the resources of main.py down"),
-    };
-    let mut head = format!(
-        "\"\"\"{what}. Written by Clockwork; run it by hand with: pyinfra inventory.py {file}\"\"\"\n\n"
-    );
-    if string_io {
-        head.push_str("from io import StringIO\n");
-    }
-    if !under_server.is_empty() {
-        head.push_str("from types import SimpleNamespace\n");
-    }
-    if string_io || !under_server.is_empty() {
-        head.push('\n');
-    }
-    for (module, names) in [("pyinfra", &context), ("pyinfra.facts.docker", &facts)] {
-        if !names.is_empty() {
-            let _ = writeln!(head, "from {module} import {}", names.join(", "));
+    /// Writes the head of a compiled file.
+    pub(super) fn prelude(&self, phase: Phase, project: &Path) -> String {
+        let (file, what) = match phase {
+            Phase::Deploy => ("deploy.py", "Brings the resources of main.py up"),
+            Phase::Destroy => ("destroy.py", "Takes the resources of main.py down"),
+        };
+        let mut head = format!(
+            "\"\"\"{what}. Written by Clockwork; run it by hand with: pyinfra inventory.py {file}\"\"\"\n\n"
+        );
+        let mut standard = String::new();
+        if self.users {
+            standard.push_str("import sys\n");
         }
+        let files: Vec<&str> = [("BytesIO", self.bytes_file), ("StringIO", self.text_file)]
+            .into_iter()
+            .filter_map(|(name, is_used)| is_used.then_some(name))
+            .collect();
+        if !files.is_empty() {
+            let _ = writeln!(standard, "from io import {}", files.join(", "));
+        }
+        if !self.under_server.is_empty() {
+            standard.push_str("from types import SimpleNamespace\n");
+        }
+        if !standard.is_empty() {
+            head.push_str(&standard);
+            head.push('\n');
+        }
+        let join = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        if !self.context.is_empty() {
+            let _ = writeln!(head, "from pyinfra import {}", join(&self.context));
+        }
+        for (module, names) in &self.facts {
+            let _ = writeln!(head, "from pyinfra.facts.{module} import {}", join(names));
+        }
+        if !self.operations.is_empty() {
+            let _ = writeln!(head, "from pyinfra.operations import {}", join(&self.operations));
+        }
+        self.own(&mut head);
+        if self.users {
+            let project = literal(&Argument::Text(project.display().to_string()), None);
+            let _ = writeln!(
+                head,
+                "\n# Modules of your own are beside main.py.\n\
+                 if {project} not in sys.path:\n    sys.path.insert(0, {project})"
+            );
+        }
+        if let Some(first) = self.under_server.first() {
+            let modules: Vec<String> =
+                self.under_server.iter().map(|name| format!("\"{name}\": {name}")).collect();
+            let _ = writeln!(
+                head,
+                "\n# The resources below also write server.{first}.…; what pyinfra's server has of itself stays.\n\
+                 server = SimpleNamespace(**{{{}, **vars(server)}})",
+                modules.join(", ")
+            );
+        }
+        head
     }
-    if file_fact {
-        head.push_str("from pyinfra.facts.files import File\n");
-    }
-    if command_fact {
-        head.push_str("from pyinfra.facts.server import Command\n");
-    }
-    if !operations.is_empty() {
-        let _ = writeln!(head, "from pyinfra.operations import {}", operations.join(", "));
-    }
-    if !under_server.is_empty() {
-        let modules: Vec<String> = under_server.iter().map(|name| format!("\"{name}\": {name}")).collect();
-        let _ = writeln!(
-            head,
-            "\n# The resources below also write server.{}.…; what pyinfra's server has of itself stays.\n\
-             server = SimpleNamespace(**{{{}, **vars(server)}})",
-            under_server[0],
-            modules.join(", ")
+
+    /// Imports Clockwork's own operations, or says what to do where they are not installed.
+    fn own(&self, head: &mut String) {
+        if self.own.is_empty() && self.deferred.is_empty() {
+            return;
+        }
+        head.push_str("\ntry:\n");
+        if !self.deferred.is_empty() {
+            let names: Vec<&str> = self.deferred.iter().copied().collect();
+            let _ = writeln!(head, "    from clockwork.operations import {}", names.join(", "));
+        }
+        for module in &self.own {
+            let (package, name) = match module.rsplit_once('.') {
+                Some((package, name)) => (format!("{OWN}{package}"), name),
+                None => (OWN.trim_end_matches('.').to_owned(), module.as_str()),
+            };
+            let _ = writeln!(head, "    from {package} import {name} as {}", alias(module));
+        }
+        head.push_str(
+            "except ImportError as error:\n    \
+             raise SystemExit(f\"This file uses operations of Clockwork's: install clockwork beside pyinfra ({error})\") from error\n",
         );
     }
-    head
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compile::Hosts;
-    use crate::resource::Address;
-
-    fn head(code: &str) -> String {
-        let address = Address { kind: "K".into(), name: "n".into() };
-        prelude(Phase::Deploy, &[Block { address, code: code.into(), needs: Vec::new(), hosts: Hosts::All }])
-    }
-
-    #[test]
-    fn imports_what_is_used_and_no_more() {
-        let head = head("systemd.service('nginx')\napt.packages(['nginx'])\nmy_files.put()");
-        assert!(head.contains("from pyinfra.operations import apt, systemd\n"), "{head}");
-        assert!(!head.contains("StringIO"));
-        assert!(!head.contains("host"));
-    }
-
-    #[test]
-    fn knows_the_spelling_through_server() {
-        let head = head("server.systemd.service('nginx')");
-        assert!(head.contains("from pyinfra.operations import server, systemd\n"), "{head}");
-        assert!(
-            head.contains("server = SimpleNamespace(**{\"systemd\": systemd, **vars(server)})\n"),
-            "{head}"
-        );
-    }
-
-    #[test]
-    fn a_word_in_a_text_does_no_harm() {
-        assert!(!head("'spring.cloud.config.server.git.uri='").contains("server"));
-        assert!(!head("'a server. git.example.com'").contains("SimpleNamespace"));
-        let harmless = head("'the unit on server.systemd.service'");
-        assert!(harmless.contains("import server, systemd\n"), "{harmless}");
-    }
-
-    #[test]
-    fn finds_modules_by_halves() {
-        assert!(OPERATIONS.is_sorted());
-        let found: Vec<_> = words("é.a_b ..c. d").map(|w| (w.text, w.after_dot, w.before_dot)).collect();
-        let wanted = [("é", false, true), ("a_b", true, false), ("c", true, true), ("d", false, false)];
-        assert_eq!(found, wanted);
-    }
+/// The name that a module of `clockwork.operations` has in compiled code.
+fn alias(module: &str) -> String {
+    format!("clockwork_{}", module.replace('.', "_"))
 }

@@ -2,34 +2,54 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use crate::operation::{Argument, Deferred};
 
-/// Writes a value as a Python literal that Python reads back the same.
+/// Writes a value as a Python literal that Python reads back the same, or a deferred value as an expression.
 ///
-/// With an `indent`, a text of several lines is written as one literal a line, in parentheses,
-/// each line indented by four spaces more than that, and the closing one by just that.
-pub fn literal(value: &Value, indent: Option<usize>) -> String {
+/// With an `indent`, a text of several lines is written as one literal a line, in parentheses, each line indented by
+/// four spaces more than that, and the closing one by just that.
+pub fn literal(value: &Argument, indent: Option<usize>) -> String {
     match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => match indent {
+        Argument::Null => "None".to_owned(),
+        Argument::Bool(true) => "True".to_owned(),
+        Argument::Bool(false) => "False".to_owned(),
+        Argument::Number(number) => number.to_string(),
+        Argument::Text(text) => match indent {
             Some(indent) if text.trim_end_matches('\n').contains('\n') => lines(text, indent),
             _ => quote(text),
         },
-        Value::Array(items) => {
+        Argument::Bytes(bytes) => quote_bytes(bytes),
+        Argument::List(items) => {
             let items: Vec<String> = items.iter().map(|item| literal(item, None)).collect();
             format!("[{}]", items.join(", "))
         }
-        Value::Object(fields) => {
-            let fields: Vec<String> = fields
+        Argument::Map(items) => {
+            let items: Vec<String> = items
                 .iter()
-                .map(|(key, value)| format!("{}: {}", quote(key), literal(value, None)))
+                .map(|(key, item)| format!("{}: {}", quote(key), literal(item, None)))
                 .collect();
-            format!("{{{}}}", fields.join(", "))
+            format!("{{{}}}", items.join(", "))
+        }
+        Argument::TextFile(text) => format!("StringIO({})", literal(text, indent)),
+        Argument::BytesFile(bytes) => format!("BytesIO({})", quote_bytes(bytes)),
+        Argument::Deferred(Deferred::Secret(name)) => format!("secret({})", quote(name)),
+        Argument::Deferred(Deferred::HostData(key)) => format!("host_data({})", quote(key)),
+        Argument::Deferred(Deferred::Output(resource, key)) => {
+            format!("output({}, {})", quote(resource), quote(key))
         }
     }
+}
+
+fn quote_bytes(bytes: &[u8]) -> String {
+    let escaped: String = bytes
+        .iter()
+        .map(|byte| match byte {
+            b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+            0x20..=0x7e => char::from(*byte).to_string(),
+            byte => format!("\\x{byte:02x}"),
+        })
+        .collect();
+    format!("b\"{escaped}\"")
 }
 
 fn lines(text: &str, indent: usize) -> String {
@@ -84,23 +104,34 @@ pub(crate) fn is_hidden(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    fn of_json(value: Value, indent: Option<usize>) -> String {
+        literal(&serde_json::from_value(value).unwrap(), indent)
+    }
 
     #[test]
     fn writes_pythons_own_words() {
-        assert_eq!(literal(&json!([true, false, null, 1, -2.5]), None), "[True, False, None, 1, -2.5]");
-        assert_eq!(literal(&json!({"a": ["b\nc"]}), None), r#"{"a": ["b\nc"]}"#);
+        assert_eq!(of_json(json!([true, false, null, 1, -2.5]), None), "[True, False, None, 1, -2.5]");
+        assert_eq!(of_json(json!({"a": ["b\nc"]}), None), r#"{"a": ["b\nc"]}"#);
+        assert_eq!(literal(&Argument::Bytes(vec![0, b'a', b'"', 0xff]), None), r#"b"\x00a\"\xff""#);
     }
 
     #[test]
     fn no_text_ends_its_own_literal() {
-        assert_eq!(literal(&json!(r#"" + evil() + "\"#), None), r#""\" + evil() + \"\\""#);
-        assert_eq!(literal(&json!("\u{202e}\u{0}\u{e0041}é"), None), r#""\u202e\x00\U000e0041é""#);
+        assert_eq!(of_json(json!(r#"" + evil() + "\"#), None), r#""\" + evil() + \"\\""#);
+        assert_eq!(of_json(json!("\u{202e}\u{0}\u{e0041}é"), None), r#""\u202e\x00\U000e0041é""#);
     }
 
     #[test]
     fn lines_stand_one_below_the_other() {
-        assert_eq!(literal(&json!("a\nb"), Some(4)), "(\n        \"a\\n\"\n        \"b\"\n    )");
-        assert_eq!(literal(&json!("one line\n"), Some(4)), r#""one line\n""#);
+        assert_eq!(of_json(json!("a\nb"), Some(4)), "(\n        \"a\\n\"\n        \"b\"\n    )");
+        assert_eq!(of_json(json!("one line\n"), Some(4)), r#""one line\n""#);
+    }
+
+    #[test]
+    fn deferred_values_are_expressions() {
+        let secret = Argument::Deferred(Deferred::Secret("A\"B".into()));
+        assert_eq!(literal(&Argument::List(vec![secret]), None), r#"[secret("A\"B")]"#);
     }
 }

@@ -1,41 +1,48 @@
-//! Resources become pyinfra code: readable files that plain `pyinfra inventory.py deploy.py` runs
+//! Compiles resources to pyinfra code: readable files that plain `pyinfra inventory.py deploy.py` runs
 //! just the same.
 //!
-//! Every value reaches the code as a literal that [`literal`] wrote; no value, whatever it holds,
-//! can become code. The same input gives the same bytes.
+//! Every value reaches the code as a literal or a deferred expression that [`literal`] wrote; no value,
+//! whatever it holds, can become code. The same input gives the same bytes.
 
+mod code;
 mod imports;
-pub mod kinds;
 pub mod literal;
+pub mod path;
+mod render;
 mod write;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
+use crate::operation::Step;
 use crate::resource::Address;
+use imports::Imports;
 
 pub use write::{DEFAULT_INVENTORY, write_file, write_files};
 
-/// One resource's code, for bringing it up or for taking it down.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
+/// The work of one resource in one phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
     /// The resource.
     pub address: Address,
-    /// pyinfra code, as lines of a module.
-    pub code: String,
-    /// The resources whose code has to have succeeded before.
+    /// The identity of the thing.
+    pub identity: String,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// The resources whose work has to have succeeded before.
     pub needs: Vec<Address>,
     /// The hosts that it is for.
     pub hosts: Hosts,
 }
 
-/// The hosts that code is for, by their names in the inventory.
+/// The hosts that work is for, by their names in the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Hosts {
-    /// All of them.
+    /// All hosts.
     #[default]
     All,
-    /// These.
+    /// These hosts.
     Only(Vec<String>),
 }
 
@@ -54,6 +61,8 @@ impl Hosts {
 pub struct Section {
     /// The resource.
     pub address: Address,
+    /// The identity of the thing.
+    pub identity: String,
     /// The line of the script's text, counted from 1, on which the code begins.
     pub line: usize,
     /// The code, ending in a newline.
@@ -67,7 +76,7 @@ pub struct Section {
 /// A compiled `deploy.py` or `destroy.py`, whole and in parts.
 ///
 /// The parts let the deploy stage tell which operation belongs to which resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script {
     /// The text of the file.
     pub text: String,
@@ -77,7 +86,7 @@ pub struct Script {
     pub sections: Vec<Section>,
 }
 
-/// All that the compile stage makes.
+/// The files of a compiled project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
     /// The text of `inventory.py`.
@@ -88,7 +97,7 @@ pub struct Deployment {
     pub destroy: Script,
 }
 
-/// Which of its two scripts a block of code goes into.
+/// The two scripts that work goes into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// `deploy.py`
@@ -97,61 +106,143 @@ pub enum Phase {
     Destroy,
 }
 
-impl Script {
-    /// Puts the blocks, in their order, under one head that imports what they use.
-    pub fn assemble(phase: Phase, blocks: Vec<Block>) -> Self {
-        let prelude = imports::prelude(phase, &blocks);
+/// The facts that pyinfra has: gives the module of `pyinfra.facts` that defines a name.
+pub type FactModules<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Compiles work to scripts.
+pub struct Compiler<'a> {
+    /// The folder of main.py, in which modules of the user's own are looked for.
+    pub project: &'a Path,
+    /// The facts that code of users' kinds can name.
+    pub facts: &'a FactModules<'a>,
+}
+
+impl Compiler<'_> {
+    /// Puts work, in its order, under one head that imports what it uses.
+    pub fn script(&self, phase: Phase, all: &[Work]) -> Script {
+        let mut imports = Imports::default();
+        let blocks: Vec<String> = all.iter().map(|work| self.block(work, &mut imports)).collect();
+        let prelude = imports.prelude(phase, self.project);
         let mut text = prelude.clone();
-        let mut places: HashMap<Address, Vec<usize>> = HashMap::new();
-        for (place, block) in blocks.iter().enumerate() {
-            places.entry(block.address.clone()).or_default().push(place);
+        let mut places: HashMap<&Address, Vec<usize>> = HashMap::new();
+        for (place, work) in all.iter().enumerate() {
+            places.entry(&work.address).or_default().push(place);
         }
-        let mut sections = Vec::with_capacity(blocks.len());
+        let mut sections = Vec::with_capacity(all.len());
         let mut line = prelude.matches('\n').count() + 1;
-        for Block { address, code, needs, hosts } in blocks {
-            let needs = needs.iter().filter_map(|need| places.get(need)).flatten().copied().collect();
-            let _ = write!(text, "\n\n# {address}\n");
+        for (work, code) in all.iter().zip(blocks) {
+            let needs = work.needs.iter().filter_map(|need| places.get(need)).flatten().copied().collect();
+            let _ = write!(text, "\n\n# {}\n", work.address);
             line += 3;
-            let mut code = code.trim_matches('\n').to_owned();
-            code.push('\n');
             text.push_str(&code);
             let lines = code.matches('\n').count();
-            sections.push(Section { address, line, code, needs, hosts });
+            let Work { address, identity, hosts, .. } = work.clone();
+            sections.push(Section { address, identity, line, code, needs, hosts });
             line += lines;
         }
-        Self { text, prelude, sections }
+        Script { text, prelude, sections }
+    }
+
+    /// Writes the code of one resource.
+    fn block(&self, work: &Work, imports: &mut Imports) -> String {
+        let mut code = String::new();
+        for step in &work.steps {
+            match step {
+                Step::Operation(operation) => render::operation(&mut code, operation, imports),
+                Step::Code(text) => {
+                    code::scan(text, imports, self.facts);
+                    code.push_str(text.trim_matches('\n'));
+                    code.push('\n');
+                }
+            }
+        }
+        if code.trim().is_empty() { "pass\n".to_owned() } else { code }
     }
 }
 
-impl Deployment {
-    /// Compiles blocks, each list in the order in which it is run.
-    pub fn new(inventory: String, deploy: Option<Vec<Block>>, destroy: Vec<Block>) -> Self {
-        Self {
-            inventory,
-            deploy: deploy.map(|blocks| Script::assemble(Phase::Deploy, blocks)),
-            destroy: Script::assemble(Phase::Destroy, destroy),
+/// Writes steps as code alone, without a head, for people.
+pub fn code_of(steps: &[Step]) -> String {
+    let mut code = String::new();
+    for step in steps {
+        match step {
+            Step::Operation(operation) => render::operation(&mut code, operation, &mut Imports::default()),
+            Step::Code(text) => {
+                code.push_str(text.trim_end());
+                code.push('\n');
+            }
         }
     }
+    code
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::{Argument, Deferred, Effects, Operation};
+    use serde_json::{Map, json};
 
-    fn block(name: &str, code: &str) -> Block {
-        let address = Address { kind: "FileResource".into(), name: name.into() };
-        Block { address, code: code.into(), needs: Vec::new(), hosts: Hosts::All }
+    fn compile(steps: Vec<Step>) -> Script {
+        let address = Address { kind: "K".into(), name: "n\nimport os".into() };
+        let facts = |name: &str| (name == "Directory").then(|| "files".to_owned());
+        let compiler = Compiler { project: Path::new("/project"), facts: &facts };
+        let identity = crate::identity::of_code(&address);
+        let work = Work { address, identity, steps, needs: Vec::new(), hosts: Hosts::All };
+        compiler.script(Phase::Deploy, &[work])
+    }
+
+    fn operation(function: &str, arguments: serde_json::Value) -> Step {
+        let arguments = arguments.as_object().unwrap().clone().into_iter();
+        let arguments =
+            arguments.map(|(name, value)| (name, serde_json::from_value(value).unwrap())).collect();
+        Step::Operation(Operation {
+            function: function.into(),
+            arguments,
+            state: Map::new(),
+            effects: Effects::default(),
+        })
+    }
+
+    fn code(text: &str) -> Step {
+        Step::Code(text.into())
     }
 
     #[test]
     fn sections_know_their_lines() {
-        let script = Script::assemble(
-            Phase::Deploy,
-            vec![block("a", "\nfiles.put(\n    name='a',\n)\n\n"), block("b\nimport os", "x = 1")],
-        );
+        let script = compile(vec![code("\nfiles.put(\n    name='a',\n)\n\n"), code("x = 1")]);
         let lines: Vec<&str> = script.text.lines().collect();
         assert_eq!(lines[script.sections[0].line - 1], "files.put(");
-        assert_eq!(lines[script.sections[1].line - 1], "x = 1");
-        assert!(script.text.contains("# FileResource 'b\\nimport os'\n"));
+        assert_eq!(lines[script.sections[0].line + 2], "x = 1");
+        assert!(script.text.contains("# K 'n\\nimport os'\n"));
+    }
+
+    #[test]
+    fn operations_are_written_as_people_write_them() {
+        let put = json!({
+            "name": "Write /etc/motd", "src": {"$text_file": "one\ntwo\n"}, "dest": "/etc/motd", "mode": "644",
+        });
+        let script = compile(vec![
+            operation("files.put", put),
+            operation("files.file", json!({"path": "/a", "present": false})),
+            operation("clockwork.operations.docker.container", json!({"container": "web"})),
+            operation("mine.units.unit", json!({"text": {"$secret": "A"}, "port": {"$host_data": "port"}})),
+            operation("server.shell", json!({"commands": [{"$output": ["db", "url"]}]})),
+        ]);
+        insta::assert_snapshot!(script.text);
+    }
+
+    #[test]
+    fn code_finds_what_it_names_imported() {
+        let script = compile(vec![
+            code("if not host.get_fact(Directory, path='/a'):\n    server.systemd.service('nginx')"),
+            code("files.put(src=StringIO('a'), dest='/a')\nmy_files.put()\n'a server. git.example.com'"),
+        ]);
+        insta::assert_snapshot!(script.text);
+    }
+
+    #[test]
+    fn nothing_to_do_is_still_python() {
+        assert_eq!(compile(Vec::new()).sections[0].code, "pass\n");
+        let secret = Argument::Deferred(Deferred::Secret("A".into()));
+        assert_eq!(secret.deferred().len(), 1);
     }
 }

@@ -10,7 +10,7 @@ use super::lock::{Entry, Lock};
 use super::prompt::{self, Prompt};
 use super::turn::{self, Talk};
 use super::{Generation, images};
-use crate::compile::kinds::hex_digest;
+use crate::hash::sha256;
 use crate::error::{Error, Result};
 use crate::near;
 use crate::resource::{Address, Artifact, Request};
@@ -177,7 +177,7 @@ pub(super) fn fingerprint(request: &Request) -> String {
         "connected": prompt::others(request).into_iter().filter(|other| other.connected).collect::<Vec<_>>(),
     });
     question.sort_all_objects();
-    hex_digest(question.to_string().as_bytes())
+    sha256(question.to_string().as_bytes())
 }
 
 impl Prepared {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::compile::kinds::hex_digest;
+use crate::hash::sha256;
 use crate::disk::{self, Keep};
 use crate::resource::{Address, Artifact};
 
@@ -68,7 +68,7 @@ fn file_name(address: &Address) -> String {
         return format!("{name}.txt");
     }
     // Two names that differ only in what was taken out must not share a file.
-    let hash: String = hex_digest(full.as_bytes()).chars().take(8).collect();
+    let hash: String = sha256(full.as_bytes()).chars().take(8).collect();
     format!("{name}-{hash}.txt")
 }
 

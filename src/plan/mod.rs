@@ -1,47 +1,61 @@
 //! The plan: what main.py wants, beside what the state says was deployed, beside what the hosts
 //! look like.
 
+pub mod conflicts;
+mod moves;
+mod removals;
 mod saved;
-mod standing;
-mod takedown;
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::outcome::{Action, DeployOutcome, FieldChange, ResourceOutcome};
-use crate::resource::Address;
-use crate::state::{Deployed, Entry, State, Wanted};
+use crate::VERSION;
+use crate::outcome::{Action, DeployOutcome, FieldChange, Prior, ResourceOutcome};
+use crate::ownership::{self, Ownership};
+use crate::resource::{Address, CompiledResource};
+use crate::state::{Deployed, Difference, State, StateEntry};
 
+pub use moves::{Moves, align, moves};
+pub use removals::{Target, Unremovable, removals};
 pub use saved::SavedPlan;
-pub use standing::Standing;
-pub use takedown::{Takedown, Untold, takedowns};
 
-/// Says which of a resource's fields the model chose.
+/// Tells whether the model chose a field of a resource.
 pub type Chosen<'a> = &'a dyn Fn(&Address, &str) -> bool;
 
-/// Tells what somebody changed behind our back from what the user changed, and which fields that is.
+/// Tells drift from changes of main.py, and which fields differ.
 ///
 /// Before anything is run, and after it: `state` is what was known before.
-pub fn compare(outcome: &mut DeployOutcome, wanted: &[Wanted], state: &State, chosen: Chosen<'_>) {
-    let wanted: HashMap<&Address, &Wanted> = wanted.iter().map(|wanted| (&wanted.address, wanted)).collect();
-    let known = state.by_place();
+pub fn compare(outcome: &mut DeployOutcome, wanted: &[CompiledResource], state: &State, chosen: Chosen<'_>) {
+    let wanted: HashMap<&Address, &CompiledResource> =
+        wanted.iter().map(|wanted| (&wanted.address, wanted)).collect();
+    let known = state.by_identity();
     for resource in &mut outcome.resources {
-        let entry = known.get(&(&resource.address, resource.host.as_str())).copied();
-        let Some(wanted) = wanted.get(&resource.address).filter(|_| !resource.gone) else {
-            resource.group = entry.and_then(|entry| entry.group.clone());
-            continue;
+        resource.ownership = ownership::judge(resource, state);
+        let entry = known.get(&(resource.host.as_str(), resource.identity.as_str())).copied();
+        let wanted = wanted.get(&resource.address).copied().filter(|_| !resource.removes);
+        resource.prior = prior(wanted, entry);
+        resource.group = match (wanted, entry) {
+            (Some(wanted), _) => wanted.group.clone(),
+            (None, entry) => entry.and_then(|entry| entry.group.clone()),
         };
-        resource.group.clone_from(&wanted.group);
-        resource.standing = Standing { made_way: resource.standing.made_way, ..Standing::of(wanted, entry) };
-        if let Some(entry) = entry {
+        if let (Some(wanted), Some(entry)) = (wanted, entry) {
             against(resource, wanted, entry, chosen);
         }
+        tell_ownership(resource);
     }
 }
 
-/// Compares one resource with what is known of it on a host.
-fn against(resource: &mut ResourceOutcome, wanted: &Wanted, entry: &Entry, chosen: Chosen<'_>) {
+fn prior(wanted: Option<&CompiledResource>, entry: Option<&StateEntry>) -> Prior {
+    let deployed = entry.filter(|entry| entry.pending.is_none()).and_then(|entry| entry.deployed.as_ref());
+    let settled = wanted
+        .is_some_and(|wanted| deployed.is_some_and(|deployed| deployed.difference(wanted) == Difference::None));
+    let protected = wanted.map_or_else(|| entry.is_some_and(|entry| entry.protect), |wanted| wanted.protect);
+    Prior { settled, protected }
+}
+
+/// Compares one resource with its entry of the state.
+fn against(resource: &mut ResourceOutcome, wanted: &CompiledResource, entry: &StateEntry, chosen: Chosen<'_>) {
     if !resource.action.is_change() {
         return;
     }
@@ -50,28 +64,67 @@ fn against(resource: &mut ResourceOutcome, wanted: &Wanted, entry: &Entry, chose
         return;
     }
     let Some(deployed) = &entry.deployed else { return };
-    if deployed.is(wanted) {
-        // Of what is run each time nobody can tell whether it has to be.
-        if matches!(resource.action, Action::Create | Action::Change) && resource.error.is_none() {
-            let how = if resource.action == Action::Create { "removed" } else { "changed" };
-            resource.reason =
-                Some(format!("{how} by somebody else since it was deployed at {}", deployed.at));
-            resource.action = Action::Drifted;
+    match deployed.difference(wanted) {
+        Difference::None => drift(resource, deployed),
+        Difference::Fields => {
+            resource.changes = changes(deployed, wanted, chosen);
+            if resource.changes.is_empty() {
+                resource.reason =
+                    Some("what differs is not kept, such as a secret or the words of a text".to_owned());
+            }
         }
-    } else {
-        resource.changes = changes(deployed, wanted, chosen);
-        if resource.changes.is_empty() {
-            resource.reason =
-                Some("what differs is not kept, such as a secret or the words of a text".to_owned());
+        Difference::Steps => {
+            resource.reason = Some(if deployed.by == VERSION {
+                "its operations are other ones now".to_owned()
+            } else {
+                format!("an upgrade: Clockwork {VERSION} deploys it in another way than {} did", deployed.by)
+            });
         }
     }
 }
 
-fn changes(deployed: &Deployed, wanted: &Wanted, chosen: Chosen<'_>) -> Vec<FieldChange> {
-    let fields: BTreeSet<&String> = deployed.fields.keys().chain(wanted.fields.keys()).collect();
-    let value = |fields: &serde_json::Map<String, Value>, field: &str| {
-        fields.get(field).cloned().unwrap_or(Value::Null)
+/// The host differs, and nobody wanted it to.
+fn drift(resource: &mut ResourceOutcome, deployed: &Deployed) {
+    // Operations that are not idempotent always run, so they are never drift.
+    if !matches!(resource.action, Action::Create | Action::Change) || resource.error.is_some() {
+        return;
+    }
+    let how = if resource.action == Action::Create { "removed" } else { "changed" };
+    resource.reason = Some(format!("{how} by somebody else since it was deployed at {}", deployed.at));
+    resource.action = Action::Drifted;
+    let intents = resource.operations.iter().filter_map(|operation| operation.intent.as_ref());
+    resource.changes = intents
+        .flat_map(|intent| &intent.changes)
+        // A diff tells more of a content.
+        .filter(|(field, before, _)| field != "content" && !before.is_null())
+        .map(|(field, before, after)| FieldChange {
+            field: field.clone(),
+            before: before.clone(),
+            after: after.clone(),
+            by_model: false,
+        })
+        .collect();
+}
+
+/// Says whose the thing is that is overwritten, replaced or removed.
+fn tell_ownership(resource: &mut ResourceOutcome) {
+    let told = match resource.ownership {
+        Ownership::Ours => return,
+        Ownership::Edited if resource.action == Action::Drifted => "a copy of it is kept",
+        Ownership::Edited => "it was edited since it was deployed: a copy of it is kept",
+        Ownership::Foreign => "this project did not write the file that is there: a copy of it is kept",
+        Ownership::ForeignThing => "this project did not make what is there",
     };
+    resource.reason = Some(match resource.reason.take() {
+        Some(reason) => format!("{reason}; {told}"),
+        None => told.to_owned(),
+    });
+}
+
+fn changes(deployed: &Deployed, wanted: &CompiledResource, chosen: Chosen<'_>) -> Vec<FieldChange> {
+    let fields: BTreeSet<&String> = deployed.fields.keys().chain(wanted.fields.keys()).collect();
+    let value =
+        |fields: &Map<String, Value>, field: &str| fields.get(field).cloned().unwrap_or(Value::Null);
     fields
         .into_iter()
         .filter_map(|field| {
@@ -82,60 +135,50 @@ fn changes(deployed: &Deployed, wanted: &Wanted, chosen: Chosen<'_>) -> Vec<Fiel
         .collect()
 }
 
-/// Puts what is taken away before together with what is brought up after it.
-///
-/// What is taken away of a resource that stays makes way for it; the rest is gone from main.py.
+/// Puts removals together with what is brought up: the removal of a thing that moved is part of its resource's row.
 pub fn merge(removals: DeployOutcome, main: DeployOutcome) -> DeployOutcome {
-    let DeployOutcome { resources, mut host_errors, hosts } = main;
-    let mut before: HashMap<(Address, String), ResourceOutcome> = HashMap::new();
-    let mut all = Vec::new();
+    let DeployOutcome { mut resources, mut host_errors, hosts } = main;
+    let mut orphans = Vec::new();
     for removal in removals.resources {
-        if removal.gone {
-            all.push(removal);
-        } else {
-            before.insert((removal.address.clone(), removal.host.clone()), removal);
+        let is_its = |resource: &&mut ResourceOutcome| {
+            !removal.gone && resource.address == removal.address && resource.host == removal.host
+        };
+        match resources.iter_mut().find(is_its) {
+            Some(resource) => leave(resource, removal),
+            None => orphans.push(removal),
         }
     }
-    for mut resource in resources {
-        if let Some(removal) = before.remove(&(resource.address.clone(), resource.host.clone())) {
-            make_way(&mut resource, removal);
-        }
-        all.push(resource);
-    }
+    orphans.append(&mut resources);
     for error in removals.host_errors {
         if !host_errors.contains(&error) {
             host_errors.push(error);
         }
     }
-    DeployOutcome { resources: all, host_errors, hosts }
+    DeployOutcome { resources: orphans, host_errors, hosts }
 }
 
-fn make_way(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
-    resource.standing.made_way = true;
-    if removal.action == Action::Skipped && resource.action != Action::Skipped {
-        // Else nobody would know any more of what is left there.
-        let stays = || "what is at its old place could not be taken away first".to_owned();
+/// A resource is at another place now, and its former one is taken down.
+fn leave(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
+    if removal.action == Action::Skipped && resource.action != Action::Skipped && resource.error.is_none() {
+        let stays = || "what is at its old place could not be taken away".to_owned();
         removal.error.get_or_insert_with(stays);
     }
     if !removal.changed && removal.error.is_none() {
         return;
     }
-    if resource.action == Action::Skipped && removal.changed {
-        // Else the state would take it for deployed.
-        let is_nowhere = || "it is gone from its old place, and is not brought up at its new one".to_owned();
-        resource.error.get_or_insert_with(is_nowhere);
-    }
     resource.action = removal.action.and(resource.action);
     resource.replaces |= removal.changed;
     resource.changed |= removal.changed;
     resource.seconds += removal.seconds;
-    resource.error = removal.error.take().or_else(|| resource.error.take());
+    resource.ownership = resource.ownership.max(removal.ownership);
+    resource.prior.protected |= removal.prior.protected;
+    resource.reason = resource.reason.take().or_else(|| removal.reason.take());
+    resource.error = resource.error.take().or_else(|| removal.error.take());
     resource.diff = match (removal.diff.take(), resource.diff.take()) {
         (Some(one), Some(other)) => Some(one + &other),
         (one, other) => one.or(other),
     };
-    removal.operations.append(&mut resource.operations);
-    resource.operations = removal.operations;
+    resource.operations.append(&mut removal.operations);
 }
 
 /// Whether something is going to be taken away.
@@ -143,25 +186,14 @@ pub fn takes_away(outcome: &DeployOutcome) -> bool {
     outcome.resources.iter().any(|resource| resource.action == Action::Remove || resource.replaces)
 }
 
-/// What must not be removed or replaced, and would be. `destroys` is whether all of it is taken down.
-pub fn protected<'a>(
-    outcome: &'a DeployOutcome,
-    wanted: &[Wanted],
-    state: &State,
-    destroys: bool,
-) -> Vec<&'a ResourceOutcome> {
-    let by_address: HashMap<&Address, &Wanted> = wanted.iter().map(|w| (&w.address, w)).collect();
-    let known = state.by_place();
-    let is_protected = |resource: &ResourceOutcome| match by_address.get(&resource.address) {
-        Some(wanted) => wanted.protect,
-        None => known.get(&(&resource.address, resource.host.as_str())).is_some_and(|entry| entry.protect),
-    };
+/// The resources that must not be removed or replaced, and would be.
+pub fn protected(outcome: &DeployOutcome) -> Vec<&ResourceOutcome> {
     let is_taken = |resource: &ResourceOutcome| {
-        // What is removed only if something holds then may be removed all the same.
-        let goes = (destroys || resource.gone) && resource.action.is_change();
+        // A removal that depends on a condition may happen all the same.
+        let goes = resource.removes && resource.action.is_change();
         goes || resource.replaces || resource.action == Action::Remove
     };
-    outcome.resources.iter().filter(|resource| is_taken(resource) && is_protected(resource)).collect()
+    outcome.resources.iter().filter(|resource| is_taken(resource) && resource.prior.protected).collect()
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Standing;
 use crate::VERSION;
 use crate::clock;
 use crate::disk::{self, Keep};
 use crate::error::{Error, Result};
-use crate::outcome::{DeployOutcome, ResourceOutcome};
-use crate::state::Wanted;
+use crate::outcome::{DeployOutcome, Prior, ResourceOutcome};
+use crate::ownership::Ownership;
+use crate::resource::CompiledResource;
 
 /// The format that this version writes, and the only one that it reads.
 const FORMAT: u32 = 1;
@@ -41,7 +41,7 @@ impl SavedPlan {
         source: &Path,
         targets: Vec<String>,
         prune: bool,
-        wanted: &[Wanted],
+        wanted: &[CompiledResource],
         outcome: &DeployOutcome,
     ) -> Self {
         Self {
@@ -95,7 +95,7 @@ impl SavedPlan {
     }
 
     /// How the plan that is made now differs from this one; nothing where it is the same.
-    pub fn moved(&self, wanted: &[Wanted], outcome: &DeployOutcome) -> Vec<String> {
+    pub fn moved(&self, wanted: &[CompiledResource], outcome: &DeployOutcome) -> Vec<String> {
         let mut moved = Vec::new();
         let now = fingerprints(wanted);
         let names: BTreeSet<&String> = self.wanted.keys().chain(now.keys()).collect();
@@ -126,8 +126,8 @@ impl SavedPlan {
     }
 }
 
-fn fingerprints(wanted: &[Wanted]) -> BTreeMap<String, String> {
-    wanted.iter().map(|wanted| (wanted.address.to_string(), wanted.fingerprint.clone())).collect()
+fn fingerprints(wanted: &[CompiledResource]) -> BTreeMap<String, String> {
+    wanted.iter().map(|wanted| (wanted.address.to_string(), wanted.steps_fingerprint.clone())).collect()
 }
 
 /// What is part of the plan, without what differs from one look at a host to the next.
@@ -137,8 +137,15 @@ fn of_interest(outcome: &DeployOutcome, prune: bool) -> Vec<ResourceOutcome> {
         .cloned()
         .map(|mut resource| {
             resource.seconds = 0.0;
-            resource.standing = Standing::default();
-            resource.operations.iter_mut().for_each(|operation| operation.seconds = 0.0);
+            // No part of the file.
+            resource.identity.clear();
+            resource.removes = false;
+            resource.prior = Prior::default();
+            resource.ownership = Ownership::default();
+            for operation in &mut resource.operations {
+                operation.seconds = 0.0;
+                operation.intent = None;
+            }
             resource
         })
         .collect()

@@ -5,17 +5,18 @@ use std::fmt::Write as _;
 use console::style;
 
 use super::printable;
+use crate::compile;
 use crate::resource::Address;
-use crate::state::{Entry, Intent, Removal};
+use crate::state::{PendingAction, Removal, StateEntry};
 
 /// Writes a line for each resource and host. `gone` is what main.py no longer has.
-pub fn listing(entries: &[Entry], gone: &[Address]) -> String {
+pub fn listing(entries: &[StateEntry], gone: &[Address]) -> String {
     let mut text = String::new();
-    let width = |cell: &dyn Fn(&Entry) -> String| {
+    let width = |cell: &dyn Fn(&StateEntry) -> String| {
         entries.iter().map(|entry| console::measure_text_width(&cell(entry))).max().unwrap_or(0)
     };
-    let name = |entry: &Entry| entry.address.to_string();
-    let host = |entry: &Entry| printable(&entry.host);
+    let name = |entry: &StateEntry| entry.address.to_string();
+    let host = |entry: &StateEntry| printable(&entry.host);
     let (names, hosts) = (width(&name), width(&host));
     for entry in entries {
         let pad =
@@ -23,8 +24,8 @@ pub fn listing(entries: &[Entry], gone: &[Address]) -> String {
         let mut remarks = Vec::new();
         if let Some(pending) = &entry.pending {
             remarks.push(match pending.intent {
-                Intent::Apply => "an apply did not get to its end",
-                Intent::Remove => "its removal did not get to its end",
+                PendingAction::Apply => "an apply did not get to its end",
+                PendingAction::Remove => "its removal did not get to its end",
             });
         }
         if gone.contains(&entry.address) {
@@ -49,7 +50,7 @@ pub fn listing(entries: &[Entry], gone: &[Address]) -> String {
 }
 
 /// Writes all that is known of a resource, host by host.
-pub fn entries(entries: &[&Entry]) -> String {
+pub fn entries(entries: &[&StateEntry]) -> String {
     let mut text = String::new();
     for entry in entries {
         let _ = writeln!(text, "{} on {}", style(entry.address.to_string()).bold(), printable(&entry.host));
@@ -58,8 +59,8 @@ pub fn entries(entries: &[&Entry]) -> String {
         }
         if let Some(pending) = &entry.pending {
             let what = match pending.intent {
-                Intent::Apply => "an apply that did not get to its end",
-                Intent::Remove => "a removal that did not get to its end",
+                PendingAction::Apply => "an apply that did not get to its end",
+                PendingAction::Remove => "a removal that did not get to its end",
             };
             line(&mut text, "begun", &format!("{}: {what}", pending.at));
         }
@@ -79,18 +80,16 @@ pub fn entries(entries: &[&Entry]) -> String {
             }
             line(&mut text, field, &value.to_string());
         }
-        for removal in entry.removals() {
-            match removal {
-                Removal::Code(code) => {
-                    line(&mut text, "taken down", "");
-                    for code in code.lines() {
-                        let _ = writeln!(text, "    {}", printable(code));
-                    }
+        match entry.removal() {
+            Removal::Steps(steps) => {
+                line(&mut text, "taken down", "");
+                for code in compile::code_of(&steps).lines() {
+                    let _ = writeln!(text, "    {}", printable(code));
                 }
-                Removal::Unknown => line(&mut text, "taken down", "it does not say how"),
-                Removal::Secret => {
-                    line(&mut text, "taken down", "with main.py only, because that takes a secret");
-                }
+            }
+            Removal::Unknown => line(&mut text, "taken down", "it does not say how"),
+            Removal::Secret => {
+                line(&mut text, "taken down", "with main.py only, because that takes a secret");
             }
         }
     }

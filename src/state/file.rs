@@ -3,20 +3,23 @@
 use std::fs;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Entry, State};
+use super::migrate::migrate;
+use super::{State, StateEntry};
 use crate::VERSION;
 use crate::disk::{self, Keep};
 use crate::error::{Error, Result};
 
 /// The format that this version writes, and the newest that it reads.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Document {
-    resources: Vec<Entry>,
+    #[serde(default)]
+    lineage: String,
+    resources: Vec<StateEntry>,
 }
 
 /// Reads a state. One that is not there is empty; one that cannot be understood is an error, and stays.
@@ -43,31 +46,19 @@ pub(super) fn read(path: &Path) -> Result<State> {
              Update Clockwork"
         )));
     }
-    let document =
-        migrate(document, format).ok_or_else(|| corrupt(&format!("there is no format {format}")))?;
+    let document = migrate(document, format).map_err(|reason| corrupt(&reason))?;
     let document: Document = serde_json::from_value(document).map_err(|error| corrupt(&error.to_string()))?;
-    Ok(State { entries: document.resources })
-}
-
-/// Brings an older format up to date, one step after the other.
-fn migrate(document: Value, format: u64) -> Option<Value> {
-    match format {
-        0 => migrate(from_0(document)?, 1),
-        FORMAT => Some(document),
-        _ => None,
-    }
-}
-
-/// Before its first release Clockwork wrote one object for each resource, by `Kind.name@host`.
-fn from_0(mut document: Value) -> Option<Value> {
-    let resources = document.get_mut("resources")?.as_object_mut()?;
-    let list: Vec<Value> = std::mem::take(resources).into_iter().map(|(_, entry)| entry).collect();
-    Some(json!({ "format": 1, "resources": list }))
+    Ok(State { lineage: document.lineage, entries: document.resources })
 }
 
 /// Writes a state, in one step, for the user's eyes only.
 pub(super) fn write(path: &Path, state: &State) -> Result<()> {
-    let document = json!({ "format": FORMAT, "clockwork": VERSION, "resources": state.entries });
+    let document = json!({
+        "format": FORMAT,
+        "clockwork": VERSION,
+        "lineage": state.lineage,
+        "resources": state.entries,
+    });
     disk::replace(path, &format!("{document:#}\n"), Keep::Record)
         .map_err(|source| Error::Write { path: path.to_path_buf(), source })
 }

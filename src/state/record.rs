@@ -1,125 +1,125 @@
-//! What a run does to the state: it says what it begins, and then what came of it.
+//! The effect of a run on the state: it notes what it begins, and then what came of it.
 
 use std::collections::HashMap;
 
-use super::{Deployed, Entry, Intent, Leftover, Pending, Removal, State, Wanted, now, version};
+use super::entry::{Deployed, Pending, PendingAction, Removal, StateEntry};
+use super::{State, now, version};
+use crate::hash::keyed_sha256;
 use crate::outcome::{Action, ResourceOutcome};
-use crate::resource::Address;
+use crate::resource::{Address, CompiledResource};
 
-/// Notes what a run is about to do, before it does any of it, so that a run that is killed leaves
+/// Notes the work that a run is about to do, before it does any of it, so that a run that is killed leaves
 /// nothing behind that nobody knows of.
-pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[Wanted]) {
-    let wanted: HashMap<&Address, &Wanted> = wanted.iter().map(|wanted| (&wanted.address, wanted)).collect();
+pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[CompiledResource]) {
+    let wanted = by_address(wanted);
     for outcome in planned.iter().filter(|outcome| outcome.action.is_change()) {
-        let (intent, removal) = match wanted.get(&outcome.address) {
-            Some(wanted) if !outcome.gone => (Intent::Apply, wanted.removal.clone()),
-            _ => {
-                let known = state.get(&outcome.address, &outcome.host);
-                let Some(deployed) = known.and_then(|entry| entry.deployed.as_ref()) else { continue };
-                (Intent::Remove, deployed.removal.clone())
-            }
-        };
-        let entry = state.entry(&outcome.address, &outcome.host);
-        if let Some(wanted) = wanted.get(&outcome.address) {
+        if outcome.removes {
+            let Some(entry) = state.find_mut(&outcome.host, &outcome.identity) else { continue };
+            let Removal::Steps(steps) = entry.removal() else { continue };
+            entry.keep_leftovers(&steps, &Removal::Unknown);
+            let removal = Removal::Steps(steps);
+            entry.pending = Some(pending(PendingAction::Remove, removal));
+        } else if let Some(wanted) = wanted.get(&outcome.address) {
+            let entry = state.entry(wanted, &outcome.host);
             describe(entry, wanted);
+            // An earlier run may have left something else here.
+            if let Some(Pending { removal: Removal::Steps(steps), .. }) = entry.pending.take() {
+                entry.keep_leftovers(&steps, &wanted.removal);
+            }
+            entry.pending = Some(pending(PendingAction::Apply, wanted.removal.clone()));
         }
-        // What an earlier run may have left elsewhere is not forgotten.
-        if let Some(Pending { removal, by, .. }) = entry.pending.take() {
-            leave(entry, removal, by);
-        }
-        entry.pending = Some(Pending { intent, removal, at: now(), by: version() });
     }
 }
 
-/// Notes what came of it. `before` is what was known before it was begun.
-pub fn record(state: &mut State, before: &State, done: &[ResourceOutcome], wanted: &[Wanted]) {
-    let wanted: HashMap<&Address, &Wanted> = wanted.iter().map(|wanted| (&wanted.address, wanted)).collect();
+/// Notes the outcome of it. `before` is the state before it was begun.
+pub fn record(state: &mut State, before: &State, done: &[ResourceOutcome], wanted: &[CompiledResource]) {
+    let wanted = by_address(wanted);
     for outcome in done {
         if outcome.action == Action::Skipped {
             settle(state, before, outcome);
-            continue;
+        } else if outcome.error.is_some() {
+            // Nobody knows how far it came: it stays pending.
+        } else if outcome.removes {
+            state.entries.retain(|entry| !entry.is(&outcome.host, &outcome.identity));
+        } else if let Some(wanted) = wanted.get(&outcome.address) {
+            deployed(state, outcome, wanted);
         }
-        if outcome.error.is_some() {
-            continue;
-        }
-        let Some(wanted) = wanted.get(&outcome.address).filter(|_| !outcome.gone) else {
-            forget(state, &outcome.address, Some(&outcome.host));
-            continue;
-        };
-        let entry = state.entry(&outcome.address, &outcome.host);
-        describe(entry, wanted);
-        leave_behind(entry, wanted, outcome.standing.made_way);
-        let same = |deployed: &&mut Deployed| {
-            deployed.fingerprint == wanted.fingerprint
-                && deployed.removal == wanted.removal
-                && !outcome.changed
-        };
-        if let Some(deployed) = entry.deployed.as_mut().filter(same) {
-            // These are our words too.
-            deployed.by = version();
-            continue;
-        }
-        entry.deployed = Some(Deployed {
-            fingerprint: wanted.fingerprint.clone(),
-            fields: wanted.fields.clone(),
-            removal: wanted.removal.clone(),
-            at: now(),
-            by: version(),
-        });
     }
 }
 
-/// Drops what is known of a resource, on one host or on all.
+/// Drops the entries of a resource, on one host or on all.
 pub fn forget(state: &mut State, address: &Address, host: Option<&str>) {
     state.entries.retain(|entry| entry.address != *address || host.is_some_and(|host| entry.host != host));
 }
 
-/// What was announced was not begun.
+fn by_address(wanted: &[CompiledResource]) -> HashMap<&Address, &CompiledResource> {
+    wanted.iter().map(|wanted| (&wanted.address, wanted)).collect()
+}
+
+fn pending(intent: PendingAction, removal: Removal) -> Pending {
+    Pending { intent, removal, at: now(), by: version() }
+}
+
+/// A resource is on its host as it is wanted.
+fn deployed(state: &mut State, outcome: &ResourceOutcome, wanted: &CompiledResource) {
+    let lineage = state.lineage.clone();
+    let entry = state.entry(wanted, &outcome.host);
+    describe(entry, wanted);
+    let pending = entry.pending.take();
+    // A thing that another resource had before is this one's alone by now.
+    let former = entry.deployed.iter().map(|deployed| &deployed.removal);
+    let former: Vec<Removal> = former.chain(pending.iter().map(|pending| &pending.removal)).cloned().collect();
+    for removal in &former {
+        if let Removal::Steps(steps) = removal {
+            entry.keep_leftovers(steps, &wanted.removal);
+        }
+    }
+    let content = wanted.content.as_ref().map(|sha256| keyed_sha256(lineage.as_bytes(), sha256.as_bytes()));
+    let known = entry.deployed.as_ref().filter(|deployed| {
+        !outcome.changed
+            && (deployed.fields_fingerprint.is_none()
+                || deployed.fields_fingerprint.as_ref() == Some(&wanted.fields_fingerprint))
+    });
+    let (at, by) = known.map_or_else(|| (now(), version()), |known| (known.at.clone(), known.by.clone()));
+    let is_same = |deployed: &Deployed| {
+        deployed.steps_fingerprint == wanted.steps_fingerprint && deployed.removal == wanted.removal
+    };
+    let by = if entry.deployed.as_ref().is_some_and(is_same) { by } else { version() };
+    entry.deployed = Some(Deployed {
+        fields_fingerprint: Some(wanted.fields_fingerprint.clone()),
+        steps_fingerprint: wanted.steps_fingerprint.clone(),
+        fields: wanted.fields.clone(),
+        content,
+        removal: wanted.removal.clone(),
+        at,
+        by,
+    });
+}
+
+/// Work that was announced was not begun.
 fn settle(state: &mut State, before: &State, outcome: &ResourceOutcome) {
-    let Some(place) = state.entries.iter().position(|e| e.is(&outcome.address, &outcome.host)) else {
+    let Some(place) = state.entries.iter().position(|e| e.is(&outcome.host, &outcome.identity)) else {
         return;
     };
     let entry = &mut state.entries[place];
-    // What an earlier run has begun may be there all the same.
-    let known = before.get(&outcome.address, &outcome.host);
+    // Work that an earlier run has begun may have left something all the same.
+    let known = before.get(&outcome.host, &outcome.identity);
     let begun_before = known.is_some_and(|entry| entry.pending.is_some());
     if outcome.error.is_none() && !begun_before {
         entry.pending = None;
-        if entry.deployed.is_none() {
+        if entry.deployed.is_none() && entry.leftovers.is_empty() {
             state.entries.remove(place);
+        } else if let Some(known) = known {
+            entry.leftovers.clone_from(&known.leftovers);
         }
     }
 }
 
-fn describe(entry: &mut Entry, wanted: &Wanted) {
+fn describe(entry: &mut StateEntry, wanted: &CompiledResource) {
+    entry.address.clone_from(&wanted.address);
+    entry.claims.clone_from(&wanted.claims);
     entry.source.clone_from(&wanted.source);
     entry.group.clone_from(&wanted.group);
     entry.protect = wanted.protect;
     entry.needs.clone_from(&wanted.needs);
-}
-
-/// What was begun has come to its end. What it had before is kept, unless it was taken down, or what
-/// it is now is taken down the same way.
-fn leave_behind(entry: &mut Entry, wanted: &Wanted, made_way: bool) {
-    let pending = entry.pending.take();
-    if made_way {
-        entry.leftovers.clear();
-        return;
-    }
-    // What the same code has brought up is at the same place, however it is taken down.
-    let deployed = entry.deployed.as_ref().filter(|deployed| deployed.fingerprint != wanted.fingerprint);
-    let deployed = deployed.map(|deployed| (deployed.removal.clone(), deployed.by.clone()));
-    for (removal, by) in deployed.into_iter().chain(pending.map(|pending| (pending.removal, pending.by))) {
-        leave(entry, removal, by);
-    }
-    entry.leftovers.retain(|leftover| !wanted.removal.holds(&leftover.removal));
-}
-
-/// Keeps code that nothing else of the entry is going to know. What has none is taken down as main.py
-/// says by now, which is as good.
-fn leave(entry: &mut Entry, removal: Removal, by: String) {
-    let known = |leftover: &Leftover| leftover.removal.holds(&removal);
-    if removal.code().is_some() && !entry.leftovers.iter().any(known) {
-        entry.leftovers.push(Leftover { removal, by });
-    }
 }

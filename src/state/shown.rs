@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::compile::kinds::hex_digest;
+use crate::hash::sha256;
 use crate::redact;
 
 /// The longest text that is kept as it is, in characters.
@@ -10,7 +10,7 @@ const LONGEST: usize = 200;
 
 /// What stands for a text that is not kept, and tells it from others.
 fn stand_in(text: &str) -> Value {
-    let hash: String = hex_digest(text.as_bytes()).chars().take(12).collect();
+    let hash: String = sha256(text.as_bytes()).chars().take(12).collect();
     Value::String(format!("({} characters, sha256 {hash}…)", text.chars().count()))
 }
 

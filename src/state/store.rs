@@ -8,15 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::{FILE_NAME, State, file, now};
 use crate::disk::{Asked, Guard};
 use crate::error::{Error, Result};
+use crate::hash::to_hex;
 
 /// What one run holds while it works, so that no other changes the same things meanwhile.
 const LOCK: &str = ".clockwork/state.lock";
 
 /// What one run holds while it reads, changes and writes the file.
 const WRITING: &str = ".clockwork/state.lock.writing";
-
-/// How often a lock that somebody else holds is asked for.
-const STEP: Duration = Duration::from_millis(100);
 
 /// Who holds the lock.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,7 +30,7 @@ struct Holder {
 pub struct Wait<'a> {
     /// How long at most.
     pub timeout: Duration,
-    /// Called between two tries, with who holds it; an error ends the waiting.
+    /// Called between two tries, with its holder. It sleeps for a while; an error ends the waiting.
     pub waiting: &'a mut dyn FnMut(&str) -> Result<()>,
 }
 
@@ -78,8 +76,20 @@ impl Store {
                 return Err(Error::Held { holder });
             }
             (wait.waiting)(&holder)?;
-            std::thread::sleep(STEP.min(wait.timeout.saturating_sub(began.elapsed())));
         }
+    }
+
+    /// Gives the state a lineage, where it has none.
+    pub fn ensure_lineage(&self) -> Result<()> {
+        if !self.read()?.lineage.is_empty() {
+            return Ok(());
+        }
+        let lineage = random().map_err(|source| Error::Write { path: self.path.clone(), source })?;
+        self.update(|state| {
+            if state.lineage.is_empty() {
+                state.lineage = lineage;
+            }
+        })
     }
 
     /// Changes what is known, on top of what others have written meanwhile. Writes only what differs.
@@ -111,4 +121,11 @@ fn variable(names: &[&str]) -> String {
 fn host() -> String {
     let name = std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned());
     name.ok().filter(|name| !name.is_empty()).unwrap_or_else(|| variable(&["HOSTNAME", "HOST"]))
+}
+
+/// A random text of 32 hexadecimal digits.
+fn random() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(to_hex(&bytes))
 }

@@ -101,9 +101,9 @@ impl Round {
             self.watched += usize::from(!resource.gone);
             match resource.action {
                 // What was deployed differently than is wanted now is no drift alone.
-                Action::Drifted if resource.standing.settled => self.drifted.push(resource),
+                Action::Drifted if resource.prior.settled => self.drifted.push(resource),
                 // Of what is run each time nobody can tell whether it has to be.
-                Action::Conditional if resource.standing.settled => {}
+                Action::Conditional if resource.prior.settled => {}
                 action if action.is_change() => self.pending.push(resource),
                 _ => {}
             }
@@ -113,7 +113,7 @@ impl Round {
 
     /// What may be repaired. What is protected is not replaced; a note says so.
     pub fn curable(&mut self) -> Vec<Place> {
-        let kept = |resource: &&ResourceOutcome| resource.replaces && resource.standing.protected;
+        let kept = |resource: &&ResourceOutcome| resource.replaces && resource.prior.protected;
         let notes = self.drifted.iter().filter(kept).map(|resource| {
             format!(
                 "{} on {} is protected, and is not replaced to repair it",

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Value, json};
 
 use super::{Place, Round, place};
-use crate::compile::kinds::hex_digest;
+use crate::hash::sha256;
 use crate::outcome::{HostError, OperationOutcome, ResourceOutcome};
 use crate::resource::Address;
 
@@ -224,7 +224,7 @@ fn looks(resource: &ResourceOutcome) -> String {
     let operations = resource.operations.iter().filter(|op| op.changed);
     let operations: Vec<&str> = operations.map(|op| op.name.as_str()).collect();
     let looks = json!([resource.reason, resource.diff, operations]);
-    hex_digest(looks.to_string().as_bytes())
+    sha256(looks.to_string().as_bytes())
 }
 
 /// The first few of a number of things.

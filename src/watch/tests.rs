@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::outcome::{ArtifactOutcome, ArtifactReport, DeployOutcome, OperationOutcome, ResourceOutcome};
-use crate::plan::Standing;
+use crate::outcome::Prior;
 
 fn resource(name: &str, host: &str, action: Action) -> ResourceOutcome {
     let operation = OperationOutcome {
@@ -16,7 +16,7 @@ fn resource(name: &str, host: &str, action: Action) -> ResourceOutcome {
     };
     let address = Address { kind: "FileResource".to_owned(), name: name.to_owned() };
     let mut resource = ResourceOutcome::new(address, host, vec![operation], None);
-    resource.standing = Standing { settled: true, ..Standing::default() };
+    resource.prior = Prior { settled: true, ..Prior::default() };
     resource
 }
 
@@ -46,9 +46,9 @@ fn words(news: &[News]) -> Vec<&'static str> {
 #[test]
 fn tells_drift_from_what_main_py_wants() {
     let mut unsettled = resource("moved", "h", Action::Drifted);
-    unsettled.standing.settled = false;
+    unsettled.prior.settled = false;
     let mut new_shell = resource("shell", "h", Action::Conditional);
-    new_shell.standing.settled = false;
+    new_shell.prior.settled = false;
     let mut broken = resource("broken", "h", Action::Skipped);
     broken.error = Some("no Docker".to_owned());
     let mut gone = resource("gone", "h", Action::Remove);
@@ -81,7 +81,7 @@ fn tells_drift_from_what_main_py_wants() {
 #[test]
 fn what_is_protected_is_not_replaced() {
     let mut kept = resource("kept", "h", Action::Drifted);
-    kept.standing.protected = true;
+    kept.prior.protected = true;
     let mended = kept.clone();
     kept.replaces = true;
     let mut round = round(vec![kept, ResourceOutcome { host: "other".into(), ..mended }]);

@@ -3,6 +3,19 @@
 from clockwork.resources.base import ArtifactSize, Resource
 from clockwork.resources.docker_service import DockerServiceResource
 from clockwork.resources.file import FileResource
+from clockwork.resources.generated import Generated
 from clockwork.resources.group import Group
+from clockwork.resources.operation import HostData, Operation, Output, Secret
 
-__all__ = ["ArtifactSize", "DockerServiceResource", "FileResource", "Group", "Resource"]
+__all__ = [
+    "ArtifactSize",
+    "DockerServiceResource",
+    "FileResource",
+    "Generated",
+    "Group",
+    "HostData",
+    "Operation",
+    "Output",
+    "Resource",
+    "Secret",
+]

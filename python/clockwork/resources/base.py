@@ -15,10 +15,13 @@ from typing_extensions import Self
 from clockwork import _core
 from clockwork.assertions import AssertionList, checked
 from clockwork.resources._values import as_json, fields_of, secrets_in
+from clockwork.resources.generated import answer_of, marks_of, text_field
 from clockwork.resources.group import Group, resources_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from clockwork.resources.operation import Operation
 
 _definitions = count()
 
@@ -63,14 +66,15 @@ class ArtifactSize(str, Enum):
 class Resource(BaseModel, _core.Resource):
     """Something that is to exist on a host.
 
-    To make a kind of your own, subclass it, annotate fields as in any Pydantic model, and override
-    `to_pyinfra_operations` and `to_pyinfra_destroy_operations`; where the model has to write something for it,
-    `needs_artifact_generation` too. The built-in kinds take their implementations from the Rust core.
+    To make a kind of your own, subclass it, annotate fields as in any Pydantic model, and give its work as data:
+    `operations` and `destroy_operations`, with `identity` to say what the thing is on its host. A kind may also return
+    pyinfra code, from `to_pyinfra_operations` and `to_pyinfra_destroy_operations`.
 
     Attributes:
         name: What it is called; no two resources of one kind may have the same name.
         description: What it is for, in words that the model reads.
         context: Files that the model reads too, below the folder of main.py. Secrets in them are left out.
+        suggest: Further fields that the model may fill in, where you leave them out.
         depends_on: What has to be there before it, and is taken down after it. A group stands for all its
             resources.
         protect: Whether it is never to be removed or replaced.
@@ -79,22 +83,22 @@ class Resource(BaseModel, _core.Resource):
             No model reads them, and a change of them changes nothing on a host.
     """
 
-    # What is wrong with a field is told without its value, which may be a secret.
+    # Errors about a field are told without its value, which may be a secret.
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     artifact_model: ClassVar[type[BaseModel] | None] = None
-    """The shape of the model's answer; without one it is a text."""
+    """The shape of the model's answer where no field is marked as `Generated`; without one it is a text."""
 
-    # What only built-in kinds have: the templates in the core that write the prompt and the pyinfra code, and the
-    # field that a text of the model fills.
-    __template__: ClassVar[str | None] = None
-    __artifact_field__: ClassVar[str | None] = None
-    # Whether other code to take it down means that it stands elsewhere now.
-    __has_place__: ClassVar[bool] = False
+    placement: ClassVar[frozenset[str]] = frozenset()
+    """The fields that say where or how the thing is put, and not what is in it: a change of them asks no model."""
+
+    # The template that words the question to the model.
+    __template__: ClassVar[str] = "resource"
 
     name: str = Field(min_length=1)
     description: str | None = None
     context: list[str] = []
+    suggest: list[str] = []
     if TYPE_CHECKING:
         depends_on: _Needs = _Needs()
     else:
@@ -136,9 +140,49 @@ class Resource(BaseModel, _core.Resource):
         self.depends_on = _with(self.depends_on, used)
         self._origin.connected = _with(self._origin.connected, used)
 
+    def identity(self) -> str:
+        """The identity of the thing on its host, such as `path:/etc/motd` or `container:web`.
+
+        No two resources of a host may have the same one, and another one means that the resource has moved. It never
+        depends on the host. Without an override, all that is known of the thing is its kind and name.
+        """
+        return f"code:{type(self).__name__}/{self.name}"
+
+    def claims(self) -> Iterable[str]:
+        """The other things that only one resource of a host may have, such as `port:0.0.0.0:8080/tcp`."""
+        return ()
+
+    def uses(self) -> Iterable[str]:
+        """The identities and claims that it needs where something in the project provides them."""
+        return ()
+
+    def operations(self) -> Iterable[Operation]:
+        """The work that brings it up. Asked of the resource when the model has filled in its part."""
+        raise NotImplementedError
+
+    def destroy_operations(self) -> Iterable[Operation]:
+        """The work that takes it down. No operation may hold the value of a secret."""
+        raise NotImplementedError
+
+    def resolve(self, path: str) -> str:
+        """Makes a path absolute: a relative one is below the folder of main.py, and `~` is the home folder.
+
+        Raises:
+            ValueError: The path begins with another user's home folder.
+        """
+        return _core._resolve(path, self._origin.folder or Path.cwd())
+
+    def needs_artifact_generation(self) -> bool:
+        """Whether the model has to write anything for it. Always asked; by default, whether such a field is open."""
+        return bool(self._open_fields())
+
     def answer_model(self) -> type[BaseModel] | None:
-        """The shape of the model's answer for this very resource; `artifact_model` unless overridden."""
-        return self.artifact_model
+        """The shape of the model's answer for this very resource; None is a text."""
+        fields = type(self).model_fields
+        names = self._open_fields()
+        if not names or names == [text_field(fields)]:
+            return None if names else self.artifact_model
+        return answer_of(type(self).__name__, fields, names)
 
     def validate_artifact(self, artifact: str | dict[str, Any]) -> None:
         """Checks what the model wrote by what it means. Override it for a kind of your own.
@@ -168,6 +212,36 @@ class Resource(BaseModel, _core.Resource):
         checked(self.assertions, self._own_path(), type(self).__name__)
         return self
 
+    def _open_fields(self) -> list[str]:
+        """The fields that the model is to fill in: those that are left out and marked, or named by `suggest`."""
+        fields = type(self).model_fields
+        marked = [
+            name
+            for name, mark in marks_of(fields).items()
+            if not mark.suggested and getattr(self, name) is None
+        ]
+        suggested = [name for name in self.suggest if name not in self.model_fields_set]
+        return list(dict.fromkeys((*marked, *suggested)))
+
+    @model_validator(mode="after")
+    def _asks_one_question(self) -> Self:
+        fields = type(self).model_fields
+        own = fields.keys() - Resource.model_fields.keys()
+        unknown = [name for name in self.suggest if name not in own]
+        if unknown:
+            raise ValueError(
+                f"suggest: there is no field {unknown[0]!r} that a model may fill in; "
+                f"there are: {', '.join(sorted(own))}"
+            )
+        names = self._open_fields()
+        text = text_field(fields)
+        if text in names and len(names) > 1:
+            others = ", ".join(name for name in names if name != text)
+            raise ValueError(
+                f"a model writes either the text {text!r} or fields ({others}), and both are left to it: give one"
+            )
+        return self
+
     def _check_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
         """Checks an answer in every respect: its shape, its values as fields of this resource, its meaning.
 
@@ -177,26 +251,36 @@ class Resource(BaseModel, _core.Resource):
         model = self.answer_model()
         if model is not None:
             model.model_validate(artifact)
-            if self.__template__ is not None and isinstance(artifact, dict):
-                self._check_suggested(artifact)
+        if self._open_fields():
+            self._completed(artifact)
         self.validate_artifact(artifact)
         return artifact
 
-    def _check_suggested(self, artifact: dict[str, Any]) -> None:
-        """Checks what fills fields that the user left out. What the user gave has been checked, and may not be told."""
-        left_out = type(self).model_fields.keys() - self.model_fields_set
-        suggested = {name: value for name, value in artifact.items() if name in left_out}
-        completed = self.model_copy(update=suggested)
-        for name, value in suggested.items():
+    def _completed(self, artifact: Any) -> Self:
+        """A copy whose open fields have the values of an answer. What the user gave stays, and so does the rest.
+
+        Raises:
+            ValidationError: A value does not fit its field.
+        """
+        names = self._open_fields()
+        if not names:
+            return self
+        text = text_field(type(self).model_fields)
+        given = {text: artifact} if names == [text] else artifact
+        values = {name: given[name] for name in names if name in given} if isinstance(given, dict) else {}
+        completed = self.model_copy(update=values)
+        completed._origin = self._origin
+        for name, value in values.items():
             self.__pydantic_validator__.validate_assignment(completed, name, value)
+        return completed
 
     def _given_fields(self) -> dict[str, Any]:
         """What the prompt is made from: the fields that the user set, as JSON values.
 
         The core takes the values of secrets and of environments out before it words the prompt.
         """
-        # What the prompt tells in its own words.
-        told = {"name", "description", "context", self.__artifact_field__}
+        # The prompt tells these in its own words.
+        told = {"name", "description", "context", "suggest", text_field(type(self).model_fields)}
         if isinstance(getattr(self, "size", None), ArtifactSize):
             told.add("size")
         given: dict[str, Any] = as_json(self)
@@ -207,19 +291,23 @@ class Resource(BaseModel, _core.Resource):
         kept: dict[str, Any] = as_json(self)
         return {name: kept[name] for name in kept if name not in {"name", "context"}}
 
+    def _changed_fields(self) -> dict[str, Any]:
+        """The fields that say what it is and differ from their defaults, as JSON values, secrets included."""
+        fields = type(self).model_fields
+        of_all = {name for name, field in Resource.model_fields.items() if field.exclude} | {"context", "suggest"}
+        own = {name: value for name, value in fields_of(self, whole=True).items() if name not in of_all}
+        plain: dict[str, Any] = as_json(own, reveal=True)
+        return {
+            name: value
+            for name, value in plain.items()
+            if name not in fields or value != as_json(fields[name].get_default(call_default_factory=True), reveal=True)
+        }
+
     def _secrets(self) -> list[str]:
-        """The values of its secrets, which nothing on disk may hold but the compiled code."""
-        return list(secrets_in(self._own_fields()))
-
-    def _plain_fields(self) -> dict[str, Any]:
-        """What the pyinfra code is made from: all fields as JSON values, secrets included."""
-        plain: dict[str, Any] = as_json(self._own_fields(), reveal=True)
-        return plain
-
-    def _own_fields(self) -> dict[str, Any]:
-        """All fields that say what it is, and not what is to become of it, as those of every resource do."""
+        """The values of its secrets, which nothing on disk may hold."""
         of_all = {name for name, field in Resource.model_fields.items() if field.exclude}
-        return {name: value for name, value in fields_of(self, whole=True).items() if name not in of_all}
+        own = {name: value for name, value in fields_of(self, whole=True).items() if name not in of_all}
+        return list(secrets_in(own))
 
 
 def _with(known: Sequence[Resource | Group], others: list[Resource]) -> list[Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, field_validator
+from pydantic import ConfigDict, SecretStr, field_validator
 
 from clockwork.resources._image_digest import with_digest
 from clockwork.resources.base import Resource
+from clockwork.resources.generated import Generated
+from clockwork.resources.operation import Operation
 
 # The grammar of https://pkg.go.dev/github.com/distribution/reference: a registry's host and port, a path of
 # lower-case parts, a tag, a digest.
@@ -23,19 +25,8 @@ IMAGE = (
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
 _PORT = re.compile(
     r"(?:(?P<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?"
-    r"(?:(?P<host>\d+(?:-\d+)?)?:)?(?P<container>\d+(?:-\d+)?)(?:/(?:tcp|udp|sctp))?"
+    r"(?:(?P<host>\d+(?:-\d+)?)?:)?(?P<container>\d+(?:-\d+)?)(?:/(?P<protocol>tcp|udp|sctp))?"
 )
-
-
-class SuggestedFields(BaseModel):
-    """What a model can choose for a service, and how it is told of it."""
-
-    image: str = Field(description="A Docker image with its tag, such as nginx:1.27-alpine")
-    ports: list[str] = Field(description="Ports to publish, as host:container, such as 8080:80")
-    volumes: list[str] = Field(
-        description="Named volumes for data that must last, such as data:/var/lib/data"
-    )
-    env_vars: dict[str, str] = Field(description="Environment variables that the image needs; no secrets")
 
 
 class DockerServiceResource(Resource):
@@ -65,16 +56,22 @@ class DockerServiceResource(Resource):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    artifact_model: ClassVar[type[BaseModel] | None] = SuggestedFields
-    __template__: ClassVar[str | None] = "docker_service"
+    __template__: ClassVar[str] = "docker_service"
 
     description: str
-    image: str | None = None
-    ports: list[str] = []
-    volumes: list[str] = []
-    env_vars: dict[str, str | SecretStr] = {}
+    image: Annotated[str | None, Generated("A Docker image with its tag, such as nginx:1.27-alpine")] = None
+    ports: Annotated[
+        list[str], Generated("Ports to publish, as host:container, such as 8080:80", suggested=True)
+    ] = []
+    volumes: Annotated[
+        list[str],
+        Generated("Named volumes for data that must last, such as data:/var/lib/data", suggested=True),
+    ] = []
+    env_vars: Annotated[
+        dict[str, str | SecretStr],
+        Generated("Environment variables that the image needs; no secrets", suggested=True),
+    ] = {}
     networks: list[str] = []
-    suggest: list[Literal["ports", "volumes", "env_vars"]] = []
     present: bool = True
     start: bool = True
 
@@ -83,16 +80,67 @@ class DockerServiceResource(Resource):
         for name, value in super().__repr_args__():
             yield name, dict.fromkeys(value, "**********") if name == "env_vars" else value
 
+    def identity(self) -> str:
+        """The name of the container."""
+        return f"container:{self.name}"
+
+    def claims(self) -> Iterator[str]:
+        """The ports of the host that it publishes."""
+        for port in self.ports if self.present else ():
+            yield from _claims_of(port)
+
+    def uses(self) -> Iterator[str]:
+        """The paths of the host that it mounts."""
+        for volume in self.volumes:
+            source, colon, _ = volume.partition(":")
+            if colon and source.startswith(("/", ".", "~")):
+                yield f"path:{self.resolve(source)}"
+
+    def operations(self) -> Iterator[Operation]:
+        """Makes the networks and the container, or removes the container."""
+        if not self.present:
+            yield from self.destroy_operations()
+            return
+        for network in self.networks:
+            yield Operation(
+                "clockwork.operations.docker.network", name=f"{self.name}: network {network}", network=network
+            )
+        yield Operation(
+            "clockwork.operations.docker.container",
+            name=f"{self.name}: container",
+            container=self.name,
+            image=self.image,
+            ports=self.ports,
+            volumes=[self._resolved(volume) for volume in self.volumes],
+            env_vars=self.env_vars,
+            networks=self.networks,
+            start=self.start,
+        )
+
+    def destroy_operations(self) -> Iterator[Operation]:
+        """Removes the container, and the networks that Clockwork made and nobody uses; never a volume."""
+        yield Operation(
+            "clockwork.operations.docker.container",
+            name=f"{self.name}: remove container",
+            container=self.name,
+            present=False,
+        )
+        for network in self.networks:
+            yield Operation(
+                "clockwork.operations.docker.network",
+                name=f"{self.name}: remove network {network}",
+                network=network,
+                present=False,
+            )
+
     def needs_artifact_generation(self) -> bool:
         """Whether the model has to choose anything: something is left to it, and needed."""
-        return self.present and bool(self._left_to_the_model())
+        return self.present and super().needs_artifact_generation()
 
-    def answer_model(self) -> type[BaseModel] | None:
-        """What the model chooses: an image where there is none, and what `suggest` leaves to it."""
-        left = self._left_to_the_model()
-        fields = {name: field for name, field in SuggestedFields.model_fields.items() if name in left}
-        shape: dict[str, Any] = {name: (field.annotation, field) for name, field in fields.items()}
-        return create_model("DockerServiceArtifact", **shape)
+    def _resolved(self, volume: str) -> str:
+        """A volume whose source, where it is a path, is absolute."""
+        source, colon, rest = volume.partition(":")
+        return f"{self.resolve(source)}:{rest}" if colon and source.startswith((".", "~")) else volume
 
     def _check_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
         """Pins the very image that the name means today, where the engine can tell."""
@@ -100,10 +148,6 @@ class DockerServiceResource(Resource):
         if isinstance(artifact, dict) and "image" in artifact:
             return {**artifact, "image": with_digest(artifact["image"])}
         return artifact
-
-    def _left_to_the_model(self) -> set[str]:
-        image = {"image"} if self.image is None else set()
-        return image | (set(self.suggest) - self.model_fields_set)
 
     @field_validator("name")
     @classmethod
@@ -177,6 +221,16 @@ def _check_port(port: str) -> None:
         spans.append(high - low)
     if len(set(spans)) > 1:
         raise ValueError(f"{port!r} maps ranges of different lengths")
+
+
+def _claims_of(port: str) -> Iterator[str]:
+    """The claims of a published port; a container's port without one of the host claims nothing."""
+    match = _PORT.fullmatch(port)
+    if match is None or match["host"] is None:
+        return
+    first, _, last = match["host"].partition("-")
+    for number in range(int(first), int(last or first) + 1):
+        yield f"port:{match['ip'] or '0.0.0.0'}:{number}/{match['protocol'] or 'tcp'}"
 
 
 def _check_volume(volume: str) -> None:

@@ -8,13 +8,18 @@ import shutil
 import subprocess
 import threading
 import warnings
+from collections.abc import Iterator
+from hashlib import sha256
+from io import StringIO
 from pathlib import PurePosixPath
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import field_validator, model_validator
 from typing_extensions import Self
 
 from clockwork.resources.base import ArtifactSize, Resource
+from clockwork.resources.generated import Generated
+from clockwork.resources.operation import Operation
 
 # How long a shell may take to read a script.
 SECONDS = 10.0
@@ -41,15 +46,35 @@ class FileResource(Resource):
         mode: The permissions, in octal.
     """
 
-    __template__: ClassVar[str | None] = "file"
-    __artifact_field__: ClassVar[str | None] = "content"
-    __has_place__: ClassVar[bool] = True
+    placement: ClassVar[frozenset[str]] = frozenset({"directory", "path", "mode"})
 
     size: ArtifactSize = ArtifactSize.SMALL
     directory: str | None = None
     path: str | None = None
-    content: str | None = None
+    content: Annotated[str | None, Generated(text=True)] = None
     mode: str = "644"
+
+    def identity(self) -> str:
+        """The path of the file."""
+        return f"path:{self.resolve(self._own_path())}"
+
+    def operations(self) -> Iterator[Operation]:
+        """Writes the file."""
+        target, content = self.resolve(self._own_path()), self.content or ""
+        yield Operation(
+            "clockwork.operations.files.put",
+            name=f"Write {target}",
+            src=StringIO(content, newline=""),
+            dest=target,
+            mode=self.mode,
+        ).state(path=target, type="file", sha256=sha256(content.encode()).hexdigest(), mode=self.mode)
+
+    def destroy_operations(self) -> Iterator[Operation]:
+        """Removes the file."""
+        target = self.resolve(self._own_path())
+        yield Operation(
+            "clockwork.operations.files.file", name=f"Remove {target}", path=target, present=False
+        ).state(path=target, type="absent")
 
     def validate_artifact(self, artifact: str | dict[str, Any]) -> None:
         """Checks programs with their own interpreter; all other formats the core knows."""
@@ -61,7 +86,7 @@ class FileResource(Resource):
                 artifact, "bash" if suffix == ".bash" or "bash" in artifact.partition("\n")[0] else "sh"
             )
 
-    def _own_path(self) -> str | None:
+    def _own_path(self) -> str:
         return self.path or f"{'/tmp' if self.directory is None else self.directory}/{self.name}"
 
     @field_validator("name", "directory", "path")

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::compile::kinds::hex_digest;
+use crate::hash::sha256;
 use crate::disk::{self, Guard, Keep};
 use crate::error::{Error, Result};
 use crate::near;
@@ -64,11 +64,11 @@ impl Entry {
 /// The hash of an artifact, whatever the order of an object's keys.
 pub fn digest(artifact: &Artifact) -> String {
     match artifact {
-        Artifact::Text(text) => hex_digest(text.as_bytes()),
+        Artifact::Text(text) => sha256(text.as_bytes()),
         Artifact::Object(object) => {
             let mut value = Value::Object(object.clone());
             value.sort_all_objects();
-            hex_digest(value.to_string().as_bytes())
+            sha256(value.to_string().as_bytes())
         }
     }
 }

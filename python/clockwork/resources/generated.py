@@ -1,0 +1,82 @@
+"""Fields that a model fills in where the user leaves them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, Field, create_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic.fields import FieldInfo
+
+__all__ = ["Generated"]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Marks a field that a model fills in where it is left out.
+
+    ```python
+    image: Annotated[str | None, Generated("A Docker image with its tag, such as nginx:1.27")] = None
+    text: Annotated[str | None, Generated(text=True)] = None
+    ```
+
+    A resource asks one question: for one text, or for an object of several fields.
+
+    Attributes:
+        description: What the model is told of the field.
+        text: Whether the field is a whole text of its own, such as the content of a file. It is checked by the format
+            that the ending of the resource's name tells.
+        suggested: Whether it is asked for only where `suggest` names it.
+    """
+
+    description: str | None = None
+    text: bool = False
+    suggested: bool = False
+
+
+def marks_of(fields: dict[str, FieldInfo]) -> dict[str, Generated]:
+    """The marked fields of a kind, by name."""
+    marked = {}
+    for name, field in fields.items():
+        for mark in field.metadata:
+            if isinstance(mark, Generated):
+                marked[name] = mark
+    return marked
+
+
+def text_field(fields: dict[str, FieldInfo]) -> str | None:
+    """The field that is a text of its own, if there is one."""
+    return next((name for name, mark in marks_of(fields).items() if mark.text), None)
+
+
+def answer_of(kind: str, fields: dict[str, FieldInfo], names: Iterable[str]) -> type[BaseModel]:
+    """The shape of an answer that fills fields.
+
+    Args:
+        kind: The name of the kind.
+        fields: The fields of the kind.
+        names: The names of those that are asked for.
+    """
+    marks = marks_of(fields)
+    shape: dict[str, Any] = {}
+    for name in names:
+        field = fields[name]
+        mark = marks.get(name)
+        description = (mark.description if mark else None) or field.description
+        shape[name] = (_without_none(field.annotation), Field(description=description))
+    return create_model(f"{kind}Artifact", **shape)
+
+
+def _without_none(annotation: Any) -> Any:
+    """The type of a field as an answer has to have it: there, and of the first type that is not None."""
+    if get_origin(annotation) is Annotated:
+        return _without_none(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        kept = tuple(part for part in get_args(annotation) if part is not NoneType)
+        return Union[kept] if len(kept) > 1 else kept[0]  # noqa: UP007
+    return annotation

@@ -1,0 +1,152 @@
+//! Conflicts inside a project, found before any host is touched.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::compile::Hosts;
+use crate::error::{Error, Result};
+use crate::identity::{followed, normalise, path_of};
+use crate::resource::CompiledResource;
+
+/// Fails where two resources want the same thing on a host, or one would write a file of the project's own.
+///
+/// `is_local` tells whether links on this machine say anything about the hosts.
+pub fn check(wanted: &[CompiledResource], project: Option<&ProjectFiles<'_>>, is_local: bool) -> Result<()> {
+    let seen = |identity: &str| if is_local { followed(identity) } else { normalise(identity) };
+    let mut taken: HashMap<String, Vec<&CompiledResource>> = HashMap::new();
+    for resource in wanted {
+        let own = std::iter::once(&resource.identity).chain(&resource.claims);
+        for claim in own {
+            let holders = taken.entry(seen(claim)).or_default();
+            let other = holders.iter().find(|other| {
+                other.address != resource.address && meet(&other.hosts, &resource.hosts)
+            });
+            if let Some(other) = other {
+                return Err(conflict(other, resource, claim));
+            }
+            holders.push(resource);
+        }
+        if let Some(files) = project.filter(|_| is_local) {
+            files.check(resource)?;
+        }
+    }
+    ports(wanted)
+}
+
+/// The project's own files, which no resource may write.
+pub struct ProjectFiles<'a> {
+    /// The folder of main.py.
+    pub folder: &'a Path,
+    /// The name of main.py.
+    pub source: &'a str,
+}
+
+impl ProjectFiles<'_> {
+    fn check(&self, resource: &CompiledResource) -> Result<()> {
+        let all = std::iter::once(&resource.identity).chain(&resource.claims);
+        for path in all.filter_map(|claim| path_of(claim)) {
+            let path = followed(&format!("path:{path}"));
+            let path = Path::new(path_of(&path).unwrap_or_default());
+            let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.to_path_buf());
+            let Ok(inside) = path.strip_prefix(&folder) else { continue };
+            let is_own = inside == Path::new(self.source)
+                || inside == Path::new(crate::generate::lock::FILE_NAME)
+                || inside.starts_with(".clockwork");
+            if is_own {
+                let reason = format!(
+                    "it would write {}, which is the project's own. Give it another path",
+                    inside.display()
+                );
+                return Err(Error::Compile { address: resource.address.clone(), reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn meet(one: &Hosts, other: &Hosts) -> bool {
+    match (one, other) {
+        (Hosts::Only(one), Hosts::Only(other)) => one.iter().any(|host| other.contains(host)),
+        (Hosts::Only(hosts), Hosts::All) | (Hosts::All, Hosts::Only(hosts)) => !hosts.is_empty(),
+        (Hosts::All, Hosts::All) => true,
+    }
+}
+
+fn conflict(one: &CompiledResource, other: &CompiledResource, claim: &str) -> Error {
+    let place = match path_of(claim) {
+        Some(path) => format!("are at the same place, {path}: give one of them another"),
+        None => match claim.split_once(':') {
+            Some(("port", port)) => format!("both publish the port {port}: give one of them another"),
+            Some((what, name)) => format!("are both the {what} '{name}': give one of them another"),
+            None => format!("both claim '{claim}': give one of them another"),
+        },
+    };
+    Error::Conflict { message: format!("{}{} and {}{} {place}", one.address, at(one), other.address, at(other)) }
+}
+
+/// The line on which a resource is defined, in parentheses.
+fn at(resource: &CompiledResource) -> String {
+    resource.defined_at.as_ref().map(|place| format!(" ({place})")).unwrap_or_default()
+}
+
+/// A port of all addresses of a host is also one of each of them.
+fn ports(wanted: &[CompiledResource]) -> Result<()> {
+    let mut all: Vec<(&CompiledResource, &str, &str, &str)> = Vec::new();
+    for resource in wanted {
+        for claim in &resource.claims {
+            let Some((address, port)) = claim.strip_prefix("port:").and_then(|port| port.rsplit_once(':')) else {
+                continue;
+            };
+            let is_every = |address: &str| matches!(address, "0.0.0.0" | "[::]" | "::");
+            let other = all.iter().find(|(other, their, their_port, _)| {
+                other.address != resource.address
+                    && *their_port == port
+                    && (is_every(address) || is_every(their))
+                    && meet(&other.hosts, &resource.hosts)
+            });
+            if let Some((other, ..)) = other {
+                return Err(conflict(other, resource, claim));
+            }
+            all.push((resource, address, port, claim));
+        }
+    }
+    Ok(())
+}
+
+/// Adds to each resource the needs that come from what it uses: a file that a container mounts comes before the
+/// container.
+pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
+    let provided: Vec<(crate::resource::Address, Vec<String>, Vec<crate::resource::Address>)> = wanted
+        .iter()
+        .map(|resource| {
+            let own = std::iter::once(&resource.identity).chain(&resource.claims).cloned().collect();
+            (resource.address.clone(), own, resource.needs.clone())
+        })
+        .collect();
+    let mut notes = Vec::new();
+    for resource in wanted.iter_mut() {
+        for used in resource.uses.clone() {
+            for (address, own, needs) in &provided {
+                let is_it = own.iter().any(|claim| *claim == used || is_below(claim, &used));
+                // A resource that needs this one cannot come before it.
+                if !is_it || *address == resource.address || needs.contains(&resource.address) {
+                    continue;
+                }
+                if !resource.needs.contains(address) {
+                    resource.needs.push(address.clone());
+                    let thing = used.split_once(':').map_or(used.as_str(), |(_, thing)| thing);
+                    notes.push(format!("{} comes after {address}, because it uses {thing}", resource.address));
+                }
+            }
+        }
+    }
+    notes
+}
+
+/// Whether a path lies below another.
+fn is_below(claim: &str, used: &str) -> bool {
+    match (path_of(claim), path_of(used)) {
+        (Some(path), Some(folder)) => path != folder && Path::new(path).starts_with(folder),
+        _ => false,
+    }
+}

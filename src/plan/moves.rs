@@ -1,0 +1,113 @@
+//! Things that are to go because of what main.py says now: orphans, things that moved, and things that are in the
+//! way of others.
+
+use std::collections::HashSet;
+
+use crate::identity::{has_place, of_code, overlap};
+use crate::operation::Step;
+use crate::resource::{Address, CompiledResource};
+use crate::state::{Removal, State, StateEntry};
+
+/// The entries of a state that are to go.
+#[derive(Debug, Clone, Default)]
+pub struct Moves<'a> {
+    /// Things of resources that main.py no longer has, or has on other hosts.
+    pub orphans: Vec<&'a StateEntry>,
+    /// Things of orphans that another resource of main.py has by now: they stay.
+    pub inherited: Vec<(&'a StateEntry, &'a Address)>,
+    /// Things of resources that are elsewhere now. They go when the new one is there.
+    pub moved: Vec<&'a StateEntry>,
+    /// Things that cannot be there together with a new one. They are set aside first, and put back on failure.
+    pub set_aside: Vec<&'a StateEntry>,
+}
+
+/// Brings the identities of a state into line with those of the resources, where only the way in which an identity is
+/// told has changed: a resource got an identity of its own, or another name.
+pub fn align(state: &mut State, wanted: &[CompiledResource]) {
+    for resource in wanted {
+        let hosts: Vec<String> = state.of(&resource.address).map(|entry| entry.host.clone()).collect();
+        for host in hosts {
+            if state.get(&host, &resource.identity).is_some() {
+                continue;
+            }
+            let is_same_thing = |entry: &&StateEntry| {
+                entry.host == host
+                    && (has_place(&entry.identity) != has_place(&resource.identity)
+                        || (!has_place(&entry.identity) && is_taken_down_alike(entry, resource)))
+            };
+            let Some(identity) = state.of(&resource.address).find(is_same_thing).map(|e| e.identity.clone()) else {
+                continue;
+            };
+            state.change_identity(&host, &identity, &resource.identity);
+        }
+    }
+}
+
+fn is_taken_down_alike(entry: &StateEntry, resource: &CompiledResource) -> bool {
+    let (Removal::Steps(known), Some(wanted)) = (entry.removal(), &resource.destroy) else { return true };
+    let covers = |step: &Step| wanted.iter().any(|other| other.does_the_same(step));
+    known.iter().all(covers)
+}
+
+/// Finds what is to go. `orphans` are the addresses that main.py no longer has, of what the run is about.
+pub fn moves<'a>(state: &'a State, wanted: &'a [CompiledResource], orphans: &[Address]) -> Moves<'a> {
+    let mut moves = Moves::default();
+    for entry in state.entries() {
+        let heir = wanted.iter().find(|resource| {
+            resource.identity == entry.identity && resource.hosts.has(&entry.host)
+        });
+        let own = wanted.iter().find(|resource| resource.address == entry.address && resource.hosts.has(&entry.host));
+        if let Some(heir) = heir {
+            let is_orphan = orphans.contains(&entry.address);
+            if is_orphan && heir.address != entry.address {
+                moves.inherited.push((entry, &heir.address));
+            }
+            if is_in_the_way(entry, heir, wanted) {
+                moves.set_aside.push(entry);
+            }
+            continue;
+        }
+        match own {
+            Some(own) if is_elsewhere(entry, own) => {
+                let blocks = |resource: &CompiledResource| blocks(entry, resource);
+                if wanted.iter().filter(|resource| resource.hosts.has(&entry.host)).any(blocks) {
+                    moves.set_aside.push(entry);
+                } else {
+                    moves.moved.push(entry);
+                }
+            }
+            Some(_) => {}
+            None => {
+                let is_known = wanted.iter().any(|resource| resource.address == entry.address);
+                if is_known || orphans.contains(&entry.address) {
+                    moves.orphans.push(entry);
+                }
+            }
+        }
+    }
+    moves
+}
+
+/// Whether a resource is at another place than an entry says.
+fn is_elsewhere(entry: &StateEntry, resource: &CompiledResource) -> bool {
+    let is_renamed = !has_place(&entry.identity) && entry.identity != of_code(&entry.address);
+    entry.identity != resource.identity && (has_place(&entry.identity) || is_renamed)
+}
+
+/// Whether a thing and a new one cannot be there together.
+fn blocks(entry: &StateEntry, resource: &CompiledResource) -> bool {
+    if overlap(&entry.identity, &resource.identity) {
+        return true;
+    }
+    let takes = |claim: &String| resource.claims.contains(claim);
+    // Format 1 kept no claims: what may be shared is taken for shared.
+    let is_unknown = entry.claims.is_empty() && entry.address == resource.address && !resource.claims.is_empty();
+    entry.claims.iter().any(takes) || is_unknown
+}
+
+/// Whether a thing that stays where it is gives up a claim that another resource takes in the same run.
+fn is_in_the_way(entry: &StateEntry, own: &CompiledResource, wanted: &[CompiledResource]) -> bool {
+    let given_up: HashSet<&String> = entry.claims.iter().filter(|claim| !own.claims.contains(claim)).collect();
+    let others = wanted.iter().filter(|other| other.identity != own.identity && other.hosts.has(&entry.host));
+    !given_up.is_empty() && others.flat_map(|other| &other.claims).any(|claim| given_up.contains(claim))
+}

@@ -1,0 +1,334 @@
+//! Apply and plan: brings everything up, or finds out what that would be.
+
+use super::Run;
+use super::approval::Decision;
+use super::compile::script;
+use super::notes;
+use super::ports::{Aside, ScriptRun, Session};
+use crate::compile::{Hosts, Phase, Script, Work};
+use crate::error::Result;
+use crate::outcome::{Action, DeployOutcome, Failure, Report, ResourceOutcome};
+use crate::plan::{self, Moves, Target, Unremovable, removals};
+use crate::resource::{Address, Artifact};
+use crate::state::StateEntry;
+
+/// The file of the steps that take away orphans and what has moved.
+const REMOVALS: &str = "removals.py";
+
+/// The work beside deploy.py.
+struct Beside {
+    /// Orphans go.
+    orphans: Vec<Work>,
+    /// Things that moved go when the new ones are there.
+    moved: Vec<Work>,
+    /// Things that are in the way are set aside.
+    set_aside: Vec<Work>,
+}
+
+impl Beside {
+    fn is_empty(&self) -> bool {
+        self.orphans.is_empty() && self.moved.is_empty() && self.set_aside.is_empty()
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn apply(&self, session: &mut dyn Session, report: &mut Report) -> Result<()> {
+        let Some(deploy) = self.deployment.deploy.as_ref() else { return Ok(()) };
+        let moves = if self.options.is_repair() {
+            Moves::default()
+        } else {
+            plan::moves(&self.scope.state, self.resources, &self.scope.orphans)
+        };
+        let mut unremovable = Vec::new();
+        let beside = self.beside(&moves, &mut unremovable)?;
+        let prunes = if beside.is_empty() {
+            self.deploy_at_once(session, report, deploy)?
+        } else {
+            self.deploy_with_removals(session, report, deploy, &beside)?
+        };
+        self.note_orphans(report, &moves, prunes, &unremovable);
+        self.note_unremovable(report, &unremovable);
+        self.note_hosts_away(report);
+        self.adopt(report)?;
+        self.keep_plan(report)
+    }
+
+    /// Compiles what is to go.
+    fn beside(&self, moves: &Moves<'_>, unremovable: &mut Vec<Unremovable>) -> Result<Beside> {
+        let shows_orphans = self.options.only_looks()
+            || self.options.prune
+            || self.ports.approver.is_some_and(super::ports::Approver::shows_orphans);
+        // What is protected is looked at only where somebody wants it to be removed, to be told why not.
+        let may_go = |entry: &&&StateEntry| self.options.prune || !entry.protect;
+        let orphans = moves.orphans.iter().filter(may_go).copied();
+        let orphans = Target::of_entries(orphans.filter(|_| shows_orphans));
+        // These are still in main.py, so each has steps that destroy it.
+        let mut known = Vec::new();
+        let mut of = |entries: &[&StateEntry]| removals(&Target::of_entries(entries.iter().copied()), &mut known);
+        Ok(Beside {
+            moved: of(&moves.moved)?,
+            set_aside: of(&moves.set_aside)?,
+            orphans: removals(&orphans, unremovable)?,
+        })
+    }
+
+    /// Where nothing has to go, hosts are looked at once: what is planned is decided on while they wait. Returns
+    /// whether orphans were dealt with.
+    fn deploy_at_once(&self, session: &mut dyn Session, report: &mut Report, deploy: &Script) -> Result<bool> {
+        let run = self.script_run("deploy.py", deploy, false, &[]);
+        if self.options.only_looks() {
+            let mut planned = session.plan(&run)?;
+            self.compare(&mut planned, report);
+            self.finish(report, planned, Decision::Open)?;
+            return Ok(true);
+        }
+        let mut decision = Decision::Open;
+        let mut decide = |planned: &DeployOutcome| {
+            let mut planned = planned.clone();
+            self.compare(&mut planned, report);
+            decision = self.decide(report, &planned)?;
+            if !decision.goes() {
+                return Ok(None);
+            }
+            self.announce(&planned)?;
+            Ok(Some(self.permissions(deploy, &planned, None)))
+        };
+        let mut outcome = session.execute(&run, &mut decide)?;
+        self.compare(&mut outcome, report);
+        if decision.goes() {
+            self.record(&outcome)?;
+        }
+        self.finish(report, outcome, decision)?;
+        Ok(decision.prunes())
+    }
+
+    /// Where things have to go, hosts are looked at as a whole first. Orphans go before anything is brought up, what is
+    /// in the way is set aside, and what has moved goes after the new one is there. Returns whether orphans were
+    /// dealt with.
+    fn deploy_with_removals(
+        &self,
+        session: &mut dyn Session,
+        report: &mut Report,
+        deploy: &Script,
+        beside: &Beside,
+    ) -> Result<bool> {
+        let all: Vec<Work> =
+            beside.orphans.iter().chain(&beside.moved).chain(&beside.set_aside).cloned().collect();
+        let all = script(self.project, Phase::Destroy, &all);
+        self.write(REMOVALS, &all)?;
+        let removals = self.removed(session.plan(&self.script_run(REMOVALS, &all, true, &[]))?);
+        let mut planned_removals = removals.clone();
+        self.compare(&mut planned_removals, report);
+        let mut planned_deploy = session.plan(&self.script_run("deploy.py", deploy, false, &[]))?;
+        self.compare(&mut planned_deploy, report);
+        let planned = plan::merge(self.rows(planned_removals.clone(), beside), planned_deploy.clone());
+        let decision = self.decide(report, &planned)?;
+        if !decision.goes() {
+            self.finish(report, planned, decision)?;
+            return Ok(self.options.only_looks());
+        }
+        if !decision.prunes() {
+            planned_removals.resources.retain(|resource| !resource.gone);
+        }
+        self.announce(&DeployOutcome {
+            resources: planned_removals.resources.iter().chain(&planned_deploy.resources).cloned().collect(),
+            ..DeployOutcome::default()
+        })?;
+
+        let mut stopped: Vec<String> = Vec::new();
+        let mut rows = DeployOutcome::default();
+        if decision.prunes() {
+            let pruned = self.take_down(session, report, &beside.orphans, &planned_removals, None)?;
+            self.stop_at_failures(&pruned, &mut stopped);
+            rows = plan::merge(rows, pruned);
+        }
+        let aside = self.take_down(session, report, &beside.set_aside, &planned_removals, Some(Aside::SetAside))?;
+        let run = self.script_run("deploy.py", deploy, false, &stopped);
+        let permissions = self.permissions(deploy, &planned_deploy, None);
+        let mut deployed = session.execute(&run, &mut |_| Ok(Some(permissions.clone())))?;
+        self.compare(&mut deployed, report);
+        let back = self.end_set_aside(session, report, beside, &planned_removals, &aside, &mut deployed)?;
+        self.record(&deployed)?;
+        let gone = self.take_moved_down(session, report, &beside.moved, &planned_removals, &deployed)?;
+        let mut outcome = plan::merge(self.rows(back, beside), deployed);
+        outcome = plan::merge(gone, outcome);
+        outcome = plan::merge(rows, outcome);
+        self.finish(report, outcome, decision)?;
+        Ok(decision.prunes())
+    }
+
+    /// Takes things down, or sets them aside, and writes down what is gone.
+    fn take_down(
+        &self,
+        session: &mut dyn Session,
+        report: &Report,
+        work: &[Work],
+        planned: &DeployOutcome,
+        aside: Option<Aside>,
+    ) -> Result<DeployOutcome> {
+        if work.is_empty() {
+            return Ok(DeployOutcome::default());
+        }
+        let script = script(self.project, Phase::Destroy, work);
+        self.write(REMOVALS, &script)?;
+        let permissions = self.permissions(&script, planned, aside);
+        let run = self.script_run(REMOVALS, &script, true, &[]);
+        let mut done = self.removed(session.execute(&run, &mut |_| Ok(Some(permissions.clone())))?);
+        self.compare(&mut done, report);
+        if aside.is_none() {
+            self.record(&done)?;
+        }
+        Ok(done)
+    }
+
+    /// Takes down what has moved, on those hosts where the new one is there.
+    fn take_moved_down(
+        &self,
+        session: &mut dyn Session,
+        report: &Report,
+        moved: &[Work],
+        planned: &DeployOutcome,
+        deployed: &DeployOutcome,
+    ) -> Result<DeployOutcome> {
+        let is_there = |address: &Address, host: &str| {
+            deployed.resources.iter().any(|r| {
+                r.address == *address && r.host == host && r.error.is_none() && r.action != Action::Skipped
+            })
+        };
+        self.take_down(session, report, &on_hosts(moved, is_there), planned, None)
+    }
+
+    /// Ends what was set aside: it goes where the new things are there, and comes back where one of them failed.
+    fn end_set_aside(
+        &self,
+        session: &mut dyn Session,
+        report: &Report,
+        beside: &Beside,
+        planned: &DeployOutcome,
+        aside: &DeployOutcome,
+        deployed: &mut DeployOutcome,
+    ) -> Result<DeployOutcome> {
+        if beside.set_aside.is_empty() {
+            return Ok(DeployOutcome::default());
+        }
+        let concerned: Vec<&Address> = beside.set_aside.iter().map(|work| &work.address).collect();
+        let failed = |host: &str| {
+            let not_aside = aside.resources.iter().any(|r| r.host == host && r.error.is_some());
+            let not_there = |r: &ResourceOutcome| {
+                r.host == host
+                    && concerned.contains(&&r.address)
+                    && (r.error.is_some() || r.action == Action::Skipped)
+            };
+            not_aside || deployed.resources.iter().any(not_there)
+        };
+        let back = on_hosts(&beside.set_aside, |_, host| failed(host));
+        let gone = on_hosts(&beside.set_aside, |_, host| !failed(host));
+        let put_back = self.take_down(session, report, &back, planned, Some(Aside::PutBack))?;
+        for resource in &mut deployed.resources {
+            let is_back = put_back.resources.iter().any(|r| r.address == resource.address && r.host == resource.host);
+            if is_back && resource.error.is_none() {
+                let why = "what it takes the place of was put back, because another resource failed".to_owned();
+                resource.error = Some(why);
+            }
+        }
+        let dropped = self.take_down(session, report, &gone, planned, Some(Aside::Drop))?;
+        // A thing that stays at its place has the entry of the new one.
+        let moved = |r: &&ResourceOutcome| !self.resources.iter().any(|c| c.identity == r.identity);
+        let gone = dropped.resources.iter().filter(moved).cloned().collect();
+        self.record(&DeployOutcome { resources: gone, ..DeployOutcome::default() })?;
+        Ok(plan::merge(put_back, dropped))
+    }
+
+    /// The removals that are rows of a report: setting aside a thing that stays at its place is none.
+    fn rows(&self, mut removals: DeployOutcome, beside: &Beside) -> DeployOutcome {
+        let stays = |r: &ResourceOutcome| {
+            let is_aside = beside.set_aside.iter().any(|work| work.identity == r.identity && work.hosts.has(&r.host));
+            is_aside && r.error.is_none() && self.resources.iter().any(|c| c.identity == r.identity)
+        };
+        removals.resources.retain(|resource| !stays(resource));
+        removals
+    }
+
+    fn stop_at_failures(&self, done: &DeployOutcome, stopped: &mut Vec<String>) {
+        let failed = done.resources.iter().filter(|r| self.options.fail_fast && r.error.is_some());
+        stopped.extend(failed.map(|r| r.host.clone()));
+    }
+
+    /// Marks removals, and the orphans among them.
+    pub(super) fn removed(&self, mut outcome: DeployOutcome) -> DeployOutcome {
+        for resource in &mut outcome.resources {
+            resource.removes = true;
+            resource.gone = self.scope.orphans.contains(&resource.address);
+        }
+        outcome
+    }
+
+    pub(super) fn script_run<'a>(
+        &self,
+        file: &'a str,
+        script: &'a Script,
+        removes: bool,
+        stopped: &'a [String],
+    ) -> ScriptRun<'a> {
+        let diffs = self.options.only_looks()
+            || self.options.saved.is_some()
+            || self.ports.approver.is_some_and(super::ports::Approver::shows_diffs);
+        ScriptRun { file, script, removes, stopped, diffs }
+    }
+
+    /// Compares what came of a script with what is known, and leaves out what nothing may tell.
+    pub(super) fn compare(&self, outcome: &mut DeployOutcome, report: &Report) {
+        let chosen = |address: &Address, field: &str| {
+            let artifact = report.artifacts.iter().find(|artifact| artifact.outcome.address == *address);
+            match artifact.and_then(|artifact| artifact.content.as_ref()) {
+                Some(Artifact::Object(fields)) => fields.contains_key(field),
+                Some(Artifact::Text(_)) => self
+                    .resources
+                    .iter()
+                    .any(|resource| resource.address == *address && resource.text_field.as_deref() == Some(field)),
+                None => false,
+            }
+        };
+        plan::compare(outcome, self.resources, &self.scope.state, &chosen);
+        self.secrets.hide_in(outcome);
+    }
+
+    /// Ends a run: puts the outcome into the report, and says what failed.
+    pub(super) fn finish(&self, report: &mut Report, outcome: DeployOutcome, decision: Decision) -> Result<()> {
+        if self.options.only_looks() {
+            self.hold_to_plan(&outcome)?;
+        }
+        report.deploy = outcome;
+        report.failure = notes::failure(&report.deploy, report.dry_run);
+        let only_planned = self.options.only_looks() || decision == Decision::Stop;
+        if let Some(failure) = self.protected(&report.deploy).filter(|_| only_planned) {
+            report.dry_run = true;
+            report.failure = Some(failure);
+        } else if decision == Decision::Stop {
+            report.dry_run = true;
+            let message = "nothing was done, because the answer was no".to_owned();
+            report.failure = Some(Failure::new("DeclinedError", message));
+        }
+        Ok(())
+    }
+
+    /// Writes a script to its file, where somebody looks on.
+    pub(super) fn write(&self, file: &str, script: &Script) -> Result<()> {
+        if self.options.unattended {
+            return Ok(());
+        }
+        crate::compile::write_file(&self.settings.output_dir.join(file), &script.text)
+    }
+}
+
+/// Limits work to hosts.
+fn on_hosts(work: &[Work], is_chosen: impl Fn(&Address, &str) -> bool) -> Vec<Work> {
+    work.iter()
+        .filter_map(|work| {
+            let Hosts::Only(hosts) = &work.hosts else { return Some(work.clone()) };
+            let hosts: Vec<String> =
+                hosts.iter().filter(|host| is_chosen(&work.address, host)).cloned().collect();
+            (!hosts.is_empty()).then(|| Work { hosts: Hosts::Only(hosts), ..work.clone() })
+        })
+        .collect()
+}
