@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod generate;
 pub mod graph;
+pub mod intent;
 mod near;
 pub mod outcome;
 pub mod plan;

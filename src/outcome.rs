@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::intent::Intent;
 use crate::plan::Standing;
 use crate::resource::{Address, Artifact};
 use crate::state;
@@ -87,6 +88,9 @@ pub struct OperationOutcome {
     pub diff: Option<String>,
     /// Whether it takes something away to make it anew.
     pub replaces: bool,
+    /// Its own account of what it does, where it gives one. No part of any document.
+    #[serde(skip)]
+    pub intent: Option<Intent>,
 }
 
 impl OperationOutcome {
