@@ -13,6 +13,7 @@ pub mod generate;
 pub mod graph;
 pub mod hash;
 pub mod identity;
+pub mod intent;
 mod near;
 pub mod operation;
 pub mod outcome;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::operation::Intent;
+use crate::intent::Intent;
 use crate::ownership::Ownership;
 use crate::resource::{Address, Artifact};
 use crate::state;
@@ -88,7 +88,7 @@ pub struct OperationOutcome {
     pub diff: Option<String>,
     /// Whether it takes something away to make it anew.
     pub replaces: bool,
-    /// The intent that it announced. No part of any document.
+    /// Its own account of what it does, where it gives one. No part of any document.
     #[serde(skip)]
     pub intent: Option<Intent>,
 }

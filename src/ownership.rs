@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::hash::keyed_sha256;
-use crate::operation::{Intent, IntentAction};
+use crate::intent::{Intent, IntentAction};
 use crate::outcome::ResourceOutcome;
 use crate::state::{State, StateEntry};
 
@@ -86,7 +86,11 @@ mod tests {
     const LINEAGE: &str = "line";
 
     fn intent(value: Value) -> Intent {
-        serde_json::from_value(value).unwrap()
+        let mut whole = json!({
+            "changes": [], "replaces": null, "overwrites": null, "found": {}, "reason": null,
+        });
+        whole.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+        serde_json::from_value(whole).unwrap()
     }
 
     fn entry(identity: &str, content: Option<&str>) -> StateEntry {

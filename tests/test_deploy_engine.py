@@ -125,20 +125,20 @@ def test_local_files_look_as_pyinfra_would_see_them(tmp_path: Path) -> None:
     names = ["file", "odd name", "folder", "link", "dangling", "fifo", "nothing", "file/below"]
     code = f"""
 from pyinfra.facts.files import Directory, File, Link, Sha1File
-from clockwork._pyinfra import hosts
-assert hosts.answer(str(File().command(path="/nothing/there"))) == ""
+from clockwork._pyinfra import local
+assert local.answer(str(File().command(path="/nothing/there"))) == ""
 direct, by_command = [], []
 for seen in (direct, by_command):
     for path in {[str(tmp_path / name) for name in names]!r} + ["/", "/dev/null", "/etc/shadow"]:
         seen += [host.get_fact(fact, path=path) for fact in (File, Directory, Link)]
         seen += [host.get_fact(Sha1File, path=path)] if not path.endswith("fifo") else []
-    hosts.answer = lambda command: None
+    local.answer = lambda command: None
 assert direct == by_command, (direct, by_command)
 """
     # The code turns the answers off half way, to compare them with the commands' own.
-    hosts = importlib.import_module("clockwork._pyinfra.hosts")
+    local = importlib.import_module("clockwork._pyinfra.local")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hosts, "answer", hosts.answer)
+        patch.setattr(local, "answer", local.answer)
         assert only(run(tmp_path, section("look", code)))["error"] is None
 
 

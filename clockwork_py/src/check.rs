@@ -2,7 +2,7 @@
 //!
 //! How each is tried stands in `clockwork._checks`; when, where and how often stands here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use crate::deploy::{self, Cancel, Visit};
+use crate::engine::{Cancel, Session};
 use crate::load::Project;
 use crate::network::{Network, seconds};
 use crate::{errors, resource, traceback, user_code};
@@ -66,11 +66,9 @@ struct Shared {
 pub fn run(
     py: Python<'_>,
     project: &Project,
-    inventory: &str,
-    folder: &Path,
+    session: &Session,
     wanted: &dyn Fn(&Address, &str) -> bool,
     observer: &Arc<dyn Observer>,
-    cancel: &Cancel,
 ) -> PyResult<(Vec<CheckOutcome>, Vec<HostError>)> {
     let checks = collect(py, project)?;
     if checks.is_empty() {
@@ -79,19 +77,18 @@ pub fn run(
     let shared = Arc::new(Shared {
         checks,
         observer: Arc::clone(observer),
-        cancel: cancel.clone(),
-        network: Py::new(py, Network(cancel.clone()))?,
+        cancel: session.cancel().clone(),
+        network: Py::new(py, Network(session.cancel().clone()))?,
         outcomes: Mutex::default(),
     });
     let chosen = |host: &str| -> Vec<usize> {
         (0..shared.checks.len()).filter(|&place| wanted(&shared.checks[place].address, host)).collect()
     };
-    let visit = Visit { inventory, folder, observer, cancel };
     let threads = Arc::clone(&shared);
     let work = || {
-        deploy::visit(py, &visit, &chosen, move |py, place, host, lookout, todo| {
+        session.visit(py, &chosen, move |py, place, host, runner, todo| {
             for &check in todo {
-                match threads.check(py, &threads.checks[check], host, lookout)? {
+                match threads.check(py, &threads.checks[check], host, runner)? {
                     Some(outcome) => threads.outcomes().push((check, place, outcome)),
                     None => break,
                 }
@@ -196,7 +193,7 @@ impl Shared {
         py: Python<'_>,
         check: &Check,
         host: &str,
-        lookout: &Bound<'_, PyAny>,
+        runner: &Bound<'_, PyAny>,
     ) -> PyResult<Option<CheckOutcome>> {
         let (address, assertion) = (check.address.clone(), check.description.clone());
         self.tell(
@@ -207,7 +204,7 @@ impl Shared {
         let mut attempts = 0;
         let error = loop {
             attempts += 1;
-            let (reason, last) = match self.attempt(py, check, lookout)? {
+            let (reason, last) = match self.attempt(py, check, runner)? {
                 Try::Held => break None,
                 Try::Failed { reason, last } => (reason, last),
             };
@@ -242,9 +239,9 @@ impl Shared {
         Ok(Some(CheckOutcome { address, host: host.to_owned(), assertion, ok, error, attempts, seconds }))
     }
 
-    fn attempt(&self, py: Python<'_>, check: &Check, lookout: &Bound<'_, PyAny>) -> PyResult<Try> {
+    fn attempt(&self, py: Python<'_>, check: &Check, runner: &Bound<'_, PyAny>) -> PyResult<Try> {
         let failed = |reason: String, last| Ok(Try::Failed { reason, last });
-        match check.attempt.bind(py).call1((lookout, &self.network)) {
+        match check.attempt.bind(py).call1((runner, &self.network)) {
             Ok(answer) if answer.is_none() => Ok(Try::Held),
             Ok(failure) => {
                 failed(failure.getattr("reason")?.extract()?, failure.getattr("final")?.is_truthy()?)

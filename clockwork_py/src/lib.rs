@@ -4,8 +4,8 @@
 mod check;
 mod cli;
 mod compiling;
-mod deploy;
 mod deploying;
+mod engine;
 mod errors;
 mod generation;
 mod invocation;

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyConnectionError, PyKeyboardInterrupt, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::deploy::Cancel;
+use crate::engine::Cancel;
 use crate::wait::runtime;
 
 /// How often it is looked whether to stop.

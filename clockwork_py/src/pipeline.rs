@@ -2,11 +2,15 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clockwork_core::cli::Verb;
 use clockwork_core::compile;
+use clockwork_core::event::Observer;
+use clockwork_core::intent::Context;
 use clockwork_core::outcome::{Action, Report};
+use clockwork_core::redact;
 use clockwork_core::resource::Address;
 use clockwork_core::settings::Settings;
 use clockwork_core::state::{State, Store};
@@ -14,10 +18,11 @@ use pyo3::prelude::*;
 use pythonize::pythonize;
 
 use crate::deploying::Deploying;
+use crate::engine::Session;
 use crate::invocation::Invocation;
 use crate::load::Project;
 use crate::wait::check_signals;
-use crate::{check, compiling, deploy, errors, generation, load, selection, waiting};
+use crate::{check, compiling, engine, errors, generation, load, selection, waiting};
 
 /// What `check` says where there is nothing to check.
 const NO_ASSERTIONS: &str = "no resource has an assertion. Give one some: FileResource(…, assertions=[FileExists()]), \
@@ -49,7 +54,7 @@ fn stages(py: Python<'_>, invocation: &Invocation<'_>, report: &mut Report) -> P
         _ => true,
     };
     if visits {
-        deploy::preload(py)?;
+        engine::preload(py)?;
     }
     let mut store = Store::new(&project.folder);
     // A part of a program may deploy beside others; a project is one run's at a time.
@@ -64,7 +69,10 @@ fn stages(py: Python<'_>, invocation: &Invocation<'_>, report: &mut Report) -> P
 
     if verb == Verb::Check {
         if visits {
-            check(py, invocation, &project, &settings.output_dir, &inventory(invocation)?, report)?;
+            let inventory = inventory(invocation)?;
+            let observer = Arc::clone(&invocation.observer);
+            let options = options(invocation, &settings.output_dir, &inventory, observer);
+            Session::within(py, &options, |session| check(py, invocation, &project, session, report))?;
         } else {
             report.notes.push(NO_ASSERTIONS.to_owned());
         }
@@ -95,23 +103,46 @@ fn stages(py: Python<'_>, invocation: &Invocation<'_>, report: &mut Report) -> P
     if verb == Verb::Generate {
         return Ok(());
     }
-    let deploying = Deploying {
-        invocation,
-        folder: &settings.output_dir,
-        source: project.source.as_deref(),
-        deployment: &deployment,
-        said: &said,
-        known: &known,
-        store: &store,
-    };
-    if verb == Verb::Destroy {
-        return deploying.destroy(py, report);
+    let secrets = redact::Known::new(said.iter().flat_map(|said| &said.secrets));
+    let observer = Arc::new(redact::Discreet { to: Arc::clone(&invocation.observer), known: secrets });
+    let options = options(invocation, &settings.output_dir, &deployment.inventory, observer);
+    Session::within(py, &options, |session| {
+        let deploying = Deploying {
+            invocation,
+            folder: &settings.output_dir,
+            source: project.source.as_deref(),
+            deployment: &deployment,
+            said: &said,
+            known: &known,
+            store: &store,
+            session,
+        };
+        if verb == Verb::Destroy {
+            return deploying.destroy(py, report);
+        }
+        deploying.bring_up(py, report)?;
+        if invocation.check && !report.dry_run {
+            check(py, invocation, &project, session, report)?;
+        }
+        Ok(())
+    })
+}
+
+/// The options of the one session of a run.
+fn options<'a>(
+    invocation: &Invocation<'_>,
+    folder: &'a Path,
+    inventory: &'a str,
+    observer: Arc<dyn Observer>,
+) -> engine::Options<'a> {
+    engine::Options {
+        inventory,
+        folder,
+        observer,
+        cancel: engine::Cancel::default(),
+        fail_fast: invocation.fail_fast,
+        context: Context::default(),
     }
-    deploying.bring_up(py, report)?;
-    if invocation.check && !report.dry_run {
-        check(py, invocation, &project, &settings.output_dir, &deployment.inventory, report)?;
-    }
-    Ok(())
 }
 
 /// Loads the project. What is to be taken down can be where main.py is gone or broken, as long as the
@@ -144,8 +175,7 @@ fn check(
     py: Python<'_>,
     invocation: &Invocation<'_>,
     project: &Project,
-    folder: &Path,
-    inventory: &str,
+    session: &Session,
     report: &mut Report,
 ) -> PyResult<()> {
     let good: HashSet<(&Address, &str)> = report
@@ -157,9 +187,7 @@ fn check(
         .collect();
     let wanted =
         |address: &Address, host: &str| invocation.verb == Verb::Check || good.contains(&(address, host));
-    let cancel = deploy::Cancel::default();
-    let tried = check::run(py, project, inventory, folder, &wanted, &invocation.observer, &cancel);
-    let (checks, away) = tried?;
+    let (checks, away) = check::run(py, project, session, &wanted, &invocation.observer)?;
     report.checks = checks;
     report.deploy.host_errors.extend(away);
     report.failure = report.failure.take().or_else(|| check::failure(report));

@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 
 use clockwork_core::compile::{Hosts, Script, Section};
+use clockwork_core::intent::Context;
+use clockwork_core::outcome::DeployOutcome;
 use clockwork_core::resource::Address;
 use pyo3::prelude::*;
+use pythonize::pythonize;
 
-use crate::deploy;
+use crate::engine::{self, Approval, Decisions, Options, ScriptRun, Session};
 use crate::progress::observer;
 
 /// Stops a run from another thread.
 #[pyclass(frozen, name = "_Cancel", module = "clockwork._core")]
 #[derive(Default)]
-pub struct Cancel(deploy::Cancel);
+pub struct Cancel(engine::Cancel);
 
 #[pymethods]
 impl Cancel {
@@ -28,8 +31,10 @@ impl Cancel {
 }
 
 /// Runs sections of code, each a kind, a name and the code, as one script.
+///
+/// `decisions` are the contexts of operations: a host, the place of a section, `keep_copy` and `take_over`.
 #[pyfunction(name = "_run_script")]
-#[pyo3(signature = (inventory, folder, sections, *, prelude = "", file = "deploy.py", plan = false, removes = false, fail_fast = false, needs = None, listener = None, cancel = None))]
+#[pyo3(signature = (inventory, folder, sections, *, prelude = "", file = "deploy.py", plan = false, removes = false, fail_fast = false, needs = None, listener = None, cancel = None, project = None, decisions = None))]
 #[expect(clippy::too_many_arguments, reason = "each is a keyword of one test function")]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands over what it converted")]
 pub fn run_script<'py>(
@@ -45,6 +50,8 @@ pub fn run_script<'py>(
     needs: Option<Vec<Vec<usize>>>,
     listener: Option<Py<PyAny>>,
     cancel: Option<&Bound<'py, Cancel>>,
+    project: Option<String>,
+    decisions: Option<Vec<(String, usize, bool, bool)>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut text = prelude.to_owned();
     let mut needs = needs.unwrap_or_default().into_iter();
@@ -58,28 +65,43 @@ pub fn run_script<'py>(
             Section { address: Address { kind, name }, line, code, needs, hosts: Hosts::All }
         })
         .collect();
-    let outcome = deploy::run(
-        py,
-        &deploy::Job {
-            inventory,
-            folder: &folder,
-            file,
-            script: &Script { text, prelude: prelude.to_owned(), sections },
-            mode: if plan { deploy::Mode::Plan } else { deploy::Mode::Execute },
-            removes,
-            fail_fast,
-            stopped: &[],
-            observer: observer(listener),
-            cancel: cancel.map(|cancel| cancel.get().0.clone()).unwrap_or_default(),
-            decide: None,
-            diffs: false,
-        },
-    )?;
-    Ok(pythonize::pythonize(py, &outcome)?)
+    let context = Context { project, ..Context::default() };
+    let decided: Decisions = decisions
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(host, section, keep_copy, take_over)| {
+            ((host, section), Context { keep_copy, take_over, ..context.clone() })
+        })
+        .collect();
+    let options = Options {
+        inventory,
+        folder: &folder,
+        observer: observer(listener),
+        cancel: cancel.map(|cancel| cancel.get().0.clone()).unwrap_or_default(),
+        fail_fast,
+        context,
+    };
+    let script = Script { text, prelude: prelude.to_owned(), sections };
+    let run = ScriptRun { file, script: &script, removes, stopped: &[], diffs: false };
+    let outcome = Session::within(py, &options, |session| {
+        if plan { session.plan(py, &run) } else { session.execute(py, &run, Approval::Given(&decided)) }
+    })?;
+    with_intents(py, &outcome)
+}
+
+/// The outcome as a dictionary, with the intents that no document has.
+fn with_intents<'py>(py: Python<'py>, outcome: &DeployOutcome) -> PyResult<Bound<'py, PyAny>> {
+    let document = pythonize(py, outcome)?;
+    for (resource, found) in outcome.resources.iter().zip(document.get_item("resources")?.try_iter()?) {
+        for (operation, found) in resource.operations.iter().zip(found?.get_item("operations")?.try_iter()?) {
+            found?.set_item("intent", pythonize(py, &operation.intent)?)?;
+        }
+    }
+    Ok(document)
 }
 
 /// Starts to import pyinfra in the background.
 #[pyfunction(name = "_preload")]
 pub fn preload(py: Python<'_>) -> PyResult<()> {
-    deploy::preload(py)
+    engine::preload(py)
 }

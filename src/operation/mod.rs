@@ -1,13 +1,11 @@
 //! Operations: the work of a kind as data, which compile, plan and state all speak.
 
 mod argument;
-mod intent;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use argument::{Argument, Deferred};
-pub use intent::{Intent, IntentAction};
 
 /// One call of a pyinfra operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,7 +18,7 @@ pub struct Operation {
     /// `owner`, `group`, `target`). A missing key is not compared.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub state: Map<String, Value>,
-    /// The effects of an operation that makes no [`Intent`].
+    /// The effects of an operation that makes no [`crate::intent::Intent`].
     #[serde(default, skip_serializing_if = "Effects::is_empty")]
     pub effects: Effects,
 }

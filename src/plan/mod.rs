@@ -96,11 +96,11 @@ fn drift(resource: &mut ResourceOutcome, deployed: &Deployed) {
     resource.changes = intents
         .flat_map(|intent| &intent.changes)
         // A diff tells more of a content.
-        .filter(|(field, before, _)| field != "content" && !before.is_null())
-        .map(|(field, before, after)| FieldChange {
-            field: field.clone(),
-            before: before.clone(),
-            after: after.clone(),
+        .filter(|change| change.field != "content" && !change.before.is_null())
+        .map(|change| FieldChange {
+            field: change.field.clone(),
+            before: change.before.clone(),
+            after: change.after.clone(),
             by_model: false,
         })
         .collect();

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::PLACEHOLDER;
 use crate::event::{Event, Observer};
+use crate::intent::{Difference, Intent};
 use crate::outcome::DeployOutcome;
 
 /// What is shorter than this stands in any text by chance, in characters.
@@ -55,9 +58,31 @@ impl Known {
                 self.hide(&mut operation.name);
                 let texts = [&mut operation.error, &mut operation.diff];
                 texts.into_iter().flatten().for_each(|text| self.hide(text));
+                if let Some(intent) = &mut operation.intent {
+                    self.hide_in_intent(intent);
+                }
             }
         }
         outcome.host_errors.iter_mut().for_each(|host| self.hide(&mut host.error));
+    }
+
+    fn hide_in_intent(&self, intent: &mut Intent) {
+        let Intent { changes, replaces, overwrites, found, reason, .. } = intent;
+        [replaces, overwrites, reason].into_iter().flatten().for_each(|text| self.hide(text));
+        found.values_mut().for_each(|value| self.hide_in_value(value));
+        for Difference { before, after, .. } in changes {
+            self.hide_in_value(before);
+            self.hide_in_value(after);
+        }
+    }
+
+    fn hide_in_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.hide(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in_value(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.hide_in_value(field)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 }
 

@@ -13,6 +13,7 @@ fn resource(name: &str, host: &str, action: Action) -> ResourceOutcome {
         seconds: 0.1,
         diff: Some("-secret\n+other\n".to_owned()),
         replaces: false,
+        intent: None,
     };
     let address = Address { kind: "FileResource".to_owned(), name: name.to_owned() };
     let mut resource = ResourceOutcome::new(address, host, vec![operation], None);

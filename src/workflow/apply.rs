@@ -289,8 +289,8 @@ impl Run<'_> {
                 None => false,
             }
         };
-        plan::compare(outcome, self.resources, &self.scope.state, &chosen);
         self.secrets.hide_in(outcome);
+        plan::compare(outcome, self.resources, &self.scope.state, &chosen);
     }
 
     /// Ends a run: puts the outcome into the report, and says what failed.

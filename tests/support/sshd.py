@@ -47,6 +47,10 @@ class Sshd:
             server.terminate()
             server.wait()
 
+    def connections(self) -> int:
+        """How often somebody has logged in so far."""
+        return (self.folder / "log").read_text().count("Accepted publickey")
+
     def host(self, name: str, **data: object) -> str:
         """The Python text of an inventory entry that calls this server `name`."""
         entry = {

@@ -5,7 +5,6 @@ mod keeping;
 mod telling;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use clockwork_core::cli::Verb;
 use clockwork_core::compile::{Block, Deployment, Phase, Script};
@@ -18,9 +17,10 @@ use pyo3::prelude::*;
 
 use self::decision::Decision;
 use crate::compiling::{self, Said};
+use crate::engine::{Approval, Session};
 use crate::invocation::Invocation;
 use crate::selection::Known;
-use crate::{deploy, errors};
+use crate::{engine, errors};
 
 /// The name that code has which takes away what main.py no longer has, or has elsewhere now.
 const REMOVALS: &str = "removals.py";
@@ -41,6 +41,8 @@ pub struct Deploying<'a> {
     pub known: &'a Known,
     /// Where the state is.
     pub store: &'a Store,
+    /// The hosts.
+    pub session: &'a Session,
 }
 
 /// One of the scripts, gone through on all hosts.
@@ -178,10 +180,15 @@ impl Deploying<'_> {
         wanted: &[Wanted],
     ) -> PyResult<bool> {
         let decision = Decision::default();
-        let decide = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<bool> {
-            self.settle(py, report, &mut planned.clone(), wanted, &decision)
+        let decide = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<Option<engine::Decisions>> {
+            let goes = self.settle(py, report, &mut planned.clone(), wanted, &decision)?;
+            Ok(goes.then(engine::Decisions::default))
         };
-        let mut outcome = self.run(py, pass, Some(&decide))?;
+        let mut outcome = if self.invocation.looks() {
+            self.session.plan(py, &self.script_run(pass))?
+        } else {
+            self.session.execute(py, &self.script_run(pass), Approval::Asked(&decide))?
+        };
         self.compare(&mut outcome, wanted, report);
         self.finish(py, report, outcome, wanted, &decision)
     }
@@ -199,7 +206,7 @@ impl Deploying<'_> {
         let wanted = self.wanted();
         let all = Script::assemble(Phase::Destroy, gone.into_iter().chain(moved.clone()).collect());
         self.write(py, &Pass::removals(&all))?;
-        let look = |pass: &Pass<'_>| self.job(py, pass, deploy::Mode::Plan, None);
+        let look = |pass: &Pass<'_>| self.session.plan(py, &self.script_run(pass));
         let mut planned = plan::merge(self.removed(look(&Pass::removals(&all))?), look(deploy)?);
         let decision = Decision::default();
         if !self.settle(py, report, &mut planned, &wanted, &decision)? {
@@ -211,11 +218,11 @@ impl Deploying<'_> {
         } else {
             let pass = Pass::removals(&script);
             self.write(py, &pass)?;
-            self.removed(self.run(py, &pass, None)?)
+            self.removed(self.run(py, &pass)?)
         };
         let failed = removed.resources.iter().filter(|r| self.invocation.fail_fast && r.error.is_some());
         let deploy = Pass { stopped: failed.map(|r| r.host.clone()).collect(), ..*deploy };
-        let mut outcome = plan::merge(removed, self.run(py, &deploy, None)?);
+        let mut outcome = plan::merge(removed, self.run(py, &deploy)?);
         self.compare(&mut outcome, &wanted, report);
         self.finish(py, report, outcome, &wanted, &decision)
     }
@@ -312,43 +319,21 @@ impl Deploying<'_> {
         }
     }
 
-    /// Does it, or where the whole run only looks, looks.
-    fn run(
-        &self,
-        py: Python<'_>,
-        pass: &Pass<'_>,
-        decide: Option<deploy::Decide<'_>>,
-    ) -> PyResult<DeployOutcome> {
-        let mode = if self.invocation.looks() { deploy::Mode::Plan } else { deploy::Mode::Execute };
-        self.job(py, pass, mode, decide)
+    /// Does what has been decided on.
+    fn run(&self, py: Python<'_>, pass: &Pass<'_>) -> PyResult<DeployOutcome> {
+        let decisions = engine::Decisions::default();
+        self.session.execute(py, &self.script_run(pass), Approval::Given(&decisions))
     }
 
-    fn job(
-        &self,
-        py: Python<'_>,
-        pass: &Pass<'_>,
-        mode: deploy::Mode,
-        decide: Option<deploy::Decide<'_>>,
-    ) -> PyResult<DeployOutcome> {
-        let job = deploy::Job {
-            inventory: &self.deployment.inventory,
-            folder: self.folder,
+    fn script_run<'a>(&self, pass: &'a Pass<'_>) -> engine::ScriptRun<'a> {
+        engine::ScriptRun {
             file: pass.file,
             script: pass.script,
-            mode,
             removes: pass.removes,
-            fail_fast: self.invocation.fail_fast,
             stopped: &pass.stopped,
-            observer: Arc::new(redact::Discreet {
-                to: Arc::clone(&self.invocation.observer),
-                known: self.secrets(),
-            }),
-            cancel: deploy::Cancel::default(),
-            decide,
             diffs: self.invocation.saved.is_some()
                 || self.invocation.approver.as_ref().is_some_and(|approver| approver.wants_diffs()),
-        };
-        deploy::run(py, &job)
+        }
     }
 
     /// Writes a script to its file, where somebody looks on.

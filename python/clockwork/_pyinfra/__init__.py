@@ -1,12 +1,12 @@
-"""What of driving pyinfra must be Python: classes, hooks and context managers. The driver itself is Rust.
+"""The parts of driving pyinfra that must be Python: classes, hooks and context managers. The driver itself is Rust.
 
 Nothing but `clockwork._core` imports this package, and `import clockwork` never does: it costs the 0.7 s that
 pyinfra takes to import.
 
 pyinfra keeps its context in module globals and runs its commands on gevent. Here both are replaced for the
-threads of a deploy only. Each such thread is a *lane*: it works for one host of one run. Every hook first
-asks whether the current thread is a lane, and hands over to pyinfra's own code where it is not, so that a
-program's own use of pyinfra goes on undisturbed, and runs in two threads never meet.
+threads of a run only. Each such thread works for one host. Every hook first asks whether the current thread is
+one of these, and hands over to pyinfra's own code where it is not, so that a program's own use of pyinfra goes
+on undisturbed, and runs in two threads never meet. The names that are replaced stand in `names`.
 """
 
 from __future__ import annotations
@@ -24,28 +24,43 @@ from clockwork._pyinfra.streams import that_answer  # noqa: E402
 with that_answer():
     import pyinfra.progress  # noqa: F401
 
-from clockwork._pyinfra.code import compile_code, describe, drain, run_code, settle  # noqa: E402
-from clockwork._pyinfra.current import Belongings, Interrupted, enter, leave  # noqa: E402
+from clockwork._pyinfra.checks import CheckRunner  # noqa: E402
+from clockwork._pyinfra.code import (  # noqa: E402
+    compile_code,
+    count_commands,
+    describe,
+    read_diff,
+    run_operation,
+    run_prelude,
+    run_section,
+    settle,
+)
+from clockwork._pyinfra.connection import connect, describe_connection, disconnect  # noqa: E402
+from clockwork._pyinfra.current import HostResources, Interrupted, attach, detach  # noqa: E402
 from clockwork._pyinfra.hooks import install  # noqa: E402
-from clockwork._pyinfra.hosts import describe_connection, hang_up, open_state, watch_facts  # noqa: E402
 from clockwork._pyinfra.inventory import load_inventory  # noqa: E402
-from clockwork._pyinfra.look import Lookout  # noqa: E402
+from clockwork._pyinfra.state import open_state  # noqa: E402
+from clockwork.operations import Context  # noqa: E402
 
 __all__ = [
-    "Belongings",
+    "CheckRunner",
+    "Context",
+    "HostResources",
     "Interrupted",
-    "Lookout",
+    "attach",
     "compile_code",
+    "connect",
+    "count_commands",
     "describe",
     "describe_connection",
-    "drain",
-    "enter",
-    "hang_up",
+    "detach",
+    "disconnect",
     "install",
-    "leave",
     "load_inventory",
     "open_state",
-    "run_code",
+    "read_diff",
+    "run_operation",
+    "run_prelude",
+    "run_section",
     "settle",
-    "watch_facts",
 ]

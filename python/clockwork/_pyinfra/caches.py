@@ -1,27 +1,26 @@
-"""Caches of pyinfra's that outlive a run, or should exist and do not."""
+"""Caches of pyinfra's that outlive a session, or should exist and do not."""
 
 from __future__ import annotations
 
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyinfra.api import arguments, facts, util
-from pyinfra.api.host import Host, HostData
-from pyinfra.connectors import ssh
-from pyinfra.connectors.sshuserclient import client as ssh_client
-
+from clockwork._pyinfra import names
 from clockwork._pyinfra.current import here, hooked
 
+if TYPE_CHECKING:
+    from pyinfra.api.host import HostData
 
-class _LaneCache(dict[Any, Any]):
-    """A cache of pyinfra's that each lane has for itself, so that nothing in it outlives a run."""
+
+class _HostCache(dict[Any, Any]):
+    """A cache of pyinfra's that each host of a session has for itself, so that nothing in it outlives that."""
 
     def __init__(self, name: str, shared: dict[Any, Any]) -> None:
         super().__init__(shared)
         self._name = name
 
     def _own(self) -> dict[Any, Any] | None:
-        return None if here.lane is None else here.lane.belongings.caches.setdefault(self._name, {})
+        return None if here.run is None else here.run.resources.caches.setdefault(self._name, {})
 
     def __contains__(self, key: object) -> bool:
         own = self._own()
@@ -47,31 +46,34 @@ class _LaneCache(dict[Any, Any]):
 
 
 def hook_caches() -> None:
-    """Gives each lane its own of the caches that would go stale or mix hosts up."""
-    util.FILE_SHAS = _LaneCache("shas", util.FILE_SHAS)
-    util.TEMPLATES = _LaneCache("templates", util.TEMPLATES)
-    memoized: dict[str, Any] = {
-        "host_keys": ssh_client.get_host_keys,
-        "ssh_config": ssh_client.get_ssh_config,
-        "transfers": ssh.SSHConnector.get_file_transfer_connection,
-        "temporary_folder": Host._get_temp_directory,
+    """Gives each host of a session its own of the caches that would go stale or mix hosts up."""
+    client = "pyinfra.connectors.sshuserclient.client"
+    caches = {
+        "shas": "pyinfra.api.util:FILE_SHAS",
+        "templates": "pyinfra.api.util:TEMPLATES",
+        "host_keys": f"{client}:get_host_keys.cache",
+        "ssh_config": f"{client}:get_ssh_config.cache",
+        "transfers": "pyinfra.connectors.ssh:SSHConnector.get_file_transfer_connection.cache",
+        "temporary_folder": "pyinfra.api.host:Host._get_temp_directory.cache",
     }
-    for name, function in memoized.items():
-        function.cache = _LaneCache(name, function.cache)
+    for key, path in caches.items():
+        names.replace(path, _HostCache(key, names.original(path)))
 
 
 def hook_lookups() -> None:
     """Speeds up what pyinfra does for each of 32 arguments of each operation and of each fact."""
-    known = arguments.all_global_arguments()
+    path = "pyinfra.api.arguments:all_global_arguments"
+    original = names.original(path)
+    known = original()
 
-    @hooked(arguments.all_global_arguments)
+    @hooked(original)
     def all_global_arguments() -> list[tuple[str, type]]:
-        return known
+        return known  # type: ignore[no-any-return]
 
-    for module in (arguments, facts):
-        setattr(module, "all_global_arguments", all_global_arguments)  # noqa: B010
+    names.replace(path, all_global_arguments)
+    path = "pyinfra.api.host:HostData.__getattr__"
 
-    @hooked(HostData.__getattr__)
+    @hooked(names.original(path))
     def find(self: HostData, key: str) -> Any:
         for data in self.datas:
             found = data() if callable(data) else data
@@ -79,4 +81,4 @@ def hook_lookups() -> None:
                 return copy(found[key])
         raise AttributeError(key)
 
-    setattr(HostData, "__getattr__", find)  # noqa: B010
+    names.replace(path, find)

@@ -10,9 +10,12 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import pyinfra
+from pyinfra.api.operations import run_host_op
 from pyinfra.connectors.util import CommandOutput
 
-from clockwork._pyinfra.hosts import HostFailedError
+from clockwork._pyinfra.current import here, operation_of
+from clockwork._pyinfra.state import HostFailedError, begin_section
+from clockwork.operations import Context, Intent, session
 
 if TYPE_CHECKING:
     from pyinfra.api.state import StateOperationHostData
@@ -42,9 +45,52 @@ def compile_code(text: str, file: str, line: int) -> CodeType:
     return code
 
 
-def run_code(code: CodeType, namespace: dict[str, Any]) -> None:
-    """Runs compiled code in a namespace."""
-    exec(code, namespace)
+def run_prelude(code: CodeType, namespace: dict[str, Any], context: Context) -> None:
+    """Runs the code before all sections, which binds its names in a namespace."""
+    with session(context, _listen):
+        exec(code, namespace)
+
+
+def run_section(section: int, code: CodeType, prelude: dict[str, Any], context: Context) -> None:
+    """Runs the code of a section in a namespace of its own, which begins as a copy of the prelude's.
+
+    Args:
+        section: The place of the section in the script.
+        code: Its code.
+        prelude: The names that the prelude has bound.
+        context: What its operations are told.
+    """
+    assert here.host is not None
+    begin_section(here.host)
+    here.section = section
+    try:
+        with session(context, _listen):
+            exec(code, dict(prelude))
+    finally:
+        here.section = None
+
+
+def run_operation(section: int, key: str, context: Context, wants_diff: bool) -> bool:
+    """Executes an operation of a section. Returns whether it succeeded, or its failure is ignored.
+
+    Raises:
+        Exception: Whatever the operation raises.
+    """
+    assert here.state is not None
+    assert here.host is not None
+    here.section, here.operation, here.wants_diff = section, key, wants_diff
+    try:
+        with session(context, _listen):
+            return run_host_op(here.state, here.host, key)
+    finally:
+        here.section, here.operation, here.wants_diff = None, None, True
+
+
+def _listen(intent: Intent) -> None:
+    """Records an intent with the operation that makes it."""
+    operation = operation_of(here.host)
+    if here.run is not None and operation is not None:
+        here.run.record_intent(operation, intent)
 
 
 def describe(error: BaseException, file: str) -> str:
@@ -73,10 +119,21 @@ def describe(error: BaseException, file: str) -> str:
     return f"{text} ({', '.join(dict.fromkeys(places))})"
 
 
-def drain(data: StateOperationHostData) -> None:
-    """Lets an operation say all that it would do, so that its diff is heard. Runs nothing."""
-    for _ in data.command_generator():
-        pass
+def read_diff(section: int, key: str, data: StateOperationHostData, context: Context) -> None:
+    """Lets an operation yield all its commands, so that its whole diff is logged. Runs none of them."""
+    here.section, here.operation = section, key
+    try:
+        with session(context, _listen):
+            for _ in data.command_generator():
+                pass
+    finally:
+        here.section = here.operation = None
+
+
+def count_commands(data: StateOperationHostData) -> tuple[int, bool]:
+    """The commands that an executed operation has started, without its intents, and whether it succeeded."""
+    commands = data.operation_meta._commands or []
+    return sum(not isinstance(command, Intent) for command in commands), bool(data.operation_meta._success)
 
 
 def settle(data: StateOperationHostData) -> None:

@@ -1,4 +1,4 @@
-"""Which lane the current thread is."""
+"""The work of the current thread: which host of which run it is for."""
 
 from __future__ import annotations
 
@@ -15,41 +15,50 @@ if TYPE_CHECKING:
     from pyinfra.api.inventory import Inventory
     from pyinfra.api.state import State
 
+    from clockwork.operations import Intent
+
 
 class Interrupted(BaseException):
-    """Ends a lane after Ctrl-C. Not an `Exception`, so that pyinfra and user code let it through."""
+    """Ends a thread after Ctrl-C. Not an `Exception`, so that pyinfra and user code let it through."""
 
 
-class Belongings:
-    """What a lane holds and has to give back: open connections, and caches that must die with it."""
+class HostResources:
+    """The connections to a host, and the caches that end with them.
+
+    Attributes:
+        clients: The SSH clients that were opened.
+        caches: By name, what replaces a cache of pyinfra's for this host.
+    """
 
     def __init__(self) -> None:
         """Starts with nothing."""
         self.clients: list[Any] = []
         self.caches: dict[str, dict[Any, Any]] = {}
 
+    def begin_script(self) -> None:
+        """Drops what is known of local files, which may differ from one script to the next."""
+        for name in ("shas", "templates"):
+            self.caches.pop(name, None)
 
-class Lane(Protocol):
-    """One host's part of a run, as the Rust driver tells it."""
+
+class HostRun(Protocol):
+    """One host's part of a run, kept by the Rust driver."""
 
     @property
     def cancelled(self) -> bool:
         """Whether the run has been interrupted."""
 
     @property
-    def wants_diff(self) -> bool:
-        """Whether diffs are to be computed now."""
-
-    @property
     def file(self) -> str:
         """The full path of the script."""
 
     @property
-    def belongings(self) -> Belongings:
-        """What the lane holds."""
+    def resources(self) -> HostResources:
+        """What the session holds for the host."""
 
     def identify(
         self,
+        section: int,
         name: str,
         lines: list[int],
         idempotent: bool,
@@ -58,43 +67,68 @@ class Lane(Protocol):
         replaces: bool,
         nested: bool,
     ) -> tuple[tuple[int, ...], str]:
-        """Takes note of an operation, and gives it its order and its key."""
+        """Records an operation of a section, and gives it its order and its key."""
 
-    def saw_fact(self, operation: str, empty: bool) -> None:
-        """Takes note of what an operation found on the host."""
+    def record_fact(self, operation: str, empty: bool) -> None:
+        """Records a fact that an operation asked for."""
 
-    def log(self, operation: str | None, level: int, message: str, text: str) -> None:
-        """Takes note of what pyinfra tells."""
+    def record_intent(self, operation: str, intent: Intent) -> None:
+        """Records an intent of an operation."""
+
+    def record_retry(self, operation: str) -> None:
+        """Records that an operation is tried again."""
+
+    def record_message(
+        self, section: int | None, operation: str | None, level: int, message: str, text: str
+    ) -> None:
+        """Records a message that pyinfra logged."""
 
 
 class _Here(threading.local):
-    lane: Lane | None = None
+    """The current thread's work.
+
+    Attributes:
+        run: The part of the run; None in threads that are not a run's.
+        state: pyinfra's state.
+        inventory: pyinfra's inventory.
+        host: pyinfra's host.
+        section: The section whose code or whose operation runs.
+        operation: The key of the operation that is executed, or is asked for its whole diff.
+        wants_diff: Whether diffs are computed now.
+    """
+
+    run: HostRun | None = None
     state: State | None = None
     inventory: Inventory | None = None
     host: Host | None = None
+    section: int | None = None
+    operation: str | None = None
+    wants_diff: bool = True
 
 
 here = _Here()
 
 
-def enter(lane: Lane, state: State | None, inventory: Inventory | None, host: Host | None) -> None:
-    """Makes the current thread a lane, with pyinfra's context set for a host."""
-    here.lane, here.state, here.inventory, here.host = lane, state, inventory, host
+def attach(run: HostRun, state: State | None, inventory: Inventory | None, host: Host | None) -> None:
+    """Makes the current thread work for a host, with pyinfra's context set for it."""
+    here.run, here.state, here.inventory, here.host = run, state, inventory, host
+    here.section, here.operation, here.wants_diff = None, None, True
     if host is not None and state is not None:
         ctx_host.set(host)
         ctx_config.set(state.config.copy())
 
 
-def leave() -> None:
+def detach() -> None:
     """Makes the current thread an ordinary one again."""
     if here.host is not None:
         ctx_host.reset()
         ctx_config.reset()
-        _drop_hub()
-    here.lane = here.state = here.inventory = here.host = None
+        _destroy_hub()
+    here.run = here.state = here.inventory = here.host = None
+    here.section = here.operation = None
 
 
-def _drop_hub() -> None:
+def _destroy_hub() -> None:
     """Frees the event loop that gevent makes for a thread in which anything of it was waited on."""
     from gevent._hub_local import get_hub_if_exists  # type: ignore[import-untyped]
 
@@ -103,13 +137,18 @@ def _drop_hub() -> None:
         hub.destroy(destroy_loop=True)
 
 
+def operation_of(host: Host | None) -> str | None:
+    """The key of the operation that something happens in; of the outer one, where operations are nested."""
+    return here.operation or (None if host is None else host.current_op_hash)
+
+
 def hooked(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Makes a function that lanes use, and that is the original one for all others."""
+    """Makes a function that a run's threads use, and that is the original one for all others."""
 
     def decorate(ours: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def dispatch(*args: Any, **kwargs: Any) -> Any:
-            return original(*args, **kwargs) if here.lane is None else ours(*args, **kwargs)
+            return original(*args, **kwargs) if here.run is None else ours(*args, **kwargs)
 
         return dispatch
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from clockwork._pyinfra.current import Interrupted, Lane
+from clockwork._pyinfra.current import HostRun, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,12 +53,12 @@ class _Lines:
 class _Watch:
     """Says how long the next wait may take, and ends it all when the run is over or the time is up."""
 
-    def __init__(self, lane: Lane, timeout: float | None) -> None:
-        self.lane = lane
+    def __init__(self, run: HostRun, timeout: float | None) -> None:
+        self.run = run
         self.deadline = None if not timeout else time.monotonic() + timeout
 
     def step(self) -> float:
-        if self.lane.cancelled:
+        if self.run.cancelled:
             raise Interrupted
         if self.deadline is None:
             return STEP
@@ -95,7 +95,7 @@ def arguments(command: str) -> list[str]:
     return ["/bin/sh", "-c", command]
 
 
-def run_local(lane: Lane, command: str, stdin: Any, timeout: float | None) -> tuple[int, CommandOutput]:
+def run_local(run: HostRun, command: str, stdin: Any, timeout: float | None) -> tuple[int, CommandOutput]:
     """Runs a command on this machine, in a session of its own.
 
     Returns:
@@ -105,7 +105,7 @@ def run_local(lane: Lane, command: str, stdin: Any, timeout: float | None) -> tu
         TimeoutError: It took longer than `timeout` seconds, and has been killed with all its children.
         Interrupted: The run was interrupted, and the command with it.
     """
-    watch = _Watch(lane, timeout)
+    watch = _Watch(run, timeout)
     watch.step()
     process = subprocess.Popen(
         arguments(command),
@@ -179,14 +179,14 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
 
 
-def read_channel(lane: Lane, channel: Any, timeout: float | None) -> CommandOutput:
+def read_channel(run: HostRun, channel: Any, timeout: float | None) -> CommandOutput:
     """Reads an SSH channel until the command has ended, and closes it.
 
     Raises:
         TimeoutError: It took longer than `timeout` seconds.
         Interrupted: The run was interrupted.
     """
-    watch = _Watch(lane, timeout)
+    watch = _Watch(run, timeout)
     lines = _Lines()
     poller = select.poll()
     try:

@@ -54,7 +54,7 @@ const HINTS: &[(&[&str], &str)] = &[
 ];
 
 /// Puts together why something failed, from what pyinfra told and what was raised.
-pub fn failure(complaints: &[String], raised: &str) -> String {
+pub fn message(complaints: &[String], raised: &str) -> String {
     let mut lines: Vec<&str> = complaints
         .iter()
         .flat_map(|text| text.lines())
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn says_what_to_do_about_common_failures() {
-        let text = failure(&["sh: 1: docker: not found".into(), "Error: executed 0 commands".into()], "");
+        let text = message(&["sh: 1: docker: not found".into(), "Error: executed 0 commands".into()], "");
         assert!(text.starts_with("sh: 1: docker: not found\nDocker is not installed"));
     }
 }

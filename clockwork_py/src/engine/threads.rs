@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
-use super::Cancel;
+use super::cancel::Cancel;
 use crate::wait::check_signals;
 
 /// How long a wait may take before signals are looked at.
@@ -16,7 +16,7 @@ pub const STEP: Duration = Duration::from_millis(50);
 /// connection cannot be woken; it ends by itself when that times out, and does nothing more.
 const GRACE_SECONDS: f64 = 3.0;
 
-/// What each thread runs: the index tells it which lane it is.
+/// The work of each thread. The index is that of its host.
 pub type Task = Arc<dyn Fn(Python<'_>, usize) + Send + Sync>;
 
 /// Makes a daemon thread, to be started.

@@ -4,10 +4,10 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
-use super::Cancel;
+use super::cancel::Cancel;
 use super::threads::STEP;
 
-/// Past every operation: the lane has ended, or takes no part.
+/// Past every operation: the host is done, or takes no part.
 pub const DONE: usize = usize::MAX;
 
 /// An operation before which all hosts meet.
@@ -15,48 +15,48 @@ pub const DONE: usize = usize::MAX;
 pub struct Barrier {
     /// Its place in the order of all operations.
     pub place: usize,
-    /// The lanes that have it, in batches: each batch runs at once, one after the other.
+    /// The hosts that have it, in batches: those of a batch run at the same time, one batch after the other.
     pub batches: Vec<Vec<usize>>,
 }
 
-/// How far each lane has come in the order of all operations.
-pub struct Gate {
+/// The place that each host has come to in the order of all operations.
+pub struct Barriers {
     done: Mutex<Vec<usize>>,
     moved: Condvar,
     cancel: Cancel,
 }
 
-impl Gate {
-    /// A gate for lanes that have each come as far as `done` says.
+impl Barriers {
+    /// The barriers of hosts that have each come as far as `done` says.
     pub fn new(done: Vec<usize>, cancel: Cancel) -> Self {
         Self { done: Mutex::new(done), moved: Condvar::new(), cancel }
     }
 
-    /// Says that a lane is done with all operations before `place`.
-    pub fn reach(&self, lane: usize, place: usize) {
+    /// Records that a host is done with all operations before `place`.
+    pub fn reach(&self, host: usize, place: usize) {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mine) = done.get_mut(lane) {
+        if let Some(mine) = done.get_mut(host) {
             *mine = place;
         }
         drop(done);
         self.moved.notify_all();
     }
 
-    /// Passes a barrier: waits for all lanes, runs `work` when it is this lane's turn, and waits until
+    /// Passes a barrier: waits for all hosts, runs `work` when it is this host's turn, and waits until
     /// the others have done theirs. Returns whether the run goes on.
     pub fn pass(
         &self,
         py: Python<'_>,
-        lane: usize,
+        host: usize,
         barrier: &Barrier,
         work: impl FnOnce(Python<'_>) -> bool,
     ) -> bool {
-        self.reach(lane, barrier.place);
+        self.reach(host, barrier.place);
         if !self.wait(py, None, barrier.place) {
             return false;
         }
         for (index, batch) in barrier.batches.iter().enumerate() {
-            if batch.contains(&lane) {
+            if batch.contains(&host) {
                 let before: Vec<usize> = barrier.batches[..index].concat();
                 if !self.wait(py, Some(&before), barrier.place + 1) || !work(py) {
                     return false;
@@ -64,17 +64,17 @@ impl Gate {
                 break;
             }
         }
-        self.reach(lane, barrier.place + 1);
+        self.reach(host, barrier.place + 1);
         self.wait(py, None, barrier.place + 1)
     }
 
-    /// Waits until some lanes, or all, have come to `place`.
-    fn wait(&self, py: Python<'_>, lanes: Option<&[usize]>, place: usize) -> bool {
+    /// Waits until some hosts, or all, have come to `place`.
+    fn wait(&self, py: Python<'_>, hosts: Option<&[usize]>, place: usize) -> bool {
         py.detach(|| {
             let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
-                let there = match lanes {
-                    Some(lanes) => lanes.iter().all(|&lane| done.get(lane).is_none_or(|&d| d >= place)),
+                let there = match hosts {
+                    Some(hosts) => hosts.iter().all(|&host| done.get(host).is_none_or(|&d| d >= place)),
                     None => done.iter().all(|&d| d >= place),
                 };
                 if there || self.cancel.is_cancelled() {

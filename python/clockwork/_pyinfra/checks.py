@@ -1,4 +1,4 @@
-"""What a check does on a host: it runs commands there, and calls functions of the user's."""
+"""Runs on a host what a check needs: commands, and functions of the user's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyinfra.api import StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.connectors.ssh import SSHConnector
 
-from clockwork._pyinfra.current import Interrupted, enter, here, leave
+from clockwork._pyinfra.current import Interrupted, attach, detach, here
 from clockwork._pyinfra.process import STEP
 from clockwork.assertions import CheckHost, CheckOutput
 
@@ -31,11 +31,11 @@ _WATCHED = (
 _UNWATCH = "status=$?; kill $watch 2>/dev/null; "
 
 
-class Lookout:
-    """A host as a check sees it. Lives in the host's lane.
+class CheckRunner:
+    """Runs commands on a host, and functions of the user's, for a check. Belongs to the host's thread.
 
     Attributes:
-        host: What functions of the user's get to see.
+        host: The host as functions of the user's see it.
     """
 
     def __init__(self, host: Host) -> None:
@@ -53,8 +53,8 @@ class Lookout:
             Interrupted: The run was interrupted.
             BaseException: Whatever the function raises.
         """
-        lane, state, inventory, host = here.lane, here.state, here.inventory, here.host
-        assert lane is not None
+        host_run, state, inventory, host = here.run, here.state, here.inventory, here.host
+        assert host_run is not None
         over = threading.Event()
         done: list[object] = []
         raised: list[BaseException] = []
@@ -65,21 +65,21 @@ class Lookout:
             return self._run(command, timeout)
 
         def work() -> None:
-            enter(lane, state, inventory, host)
+            attach(host_run, state, inventory, host)
             try:
                 own = CheckHost(self.host.name, self.host.address, run)
                 done.append(function(own) if wants_host else function())
             except BaseException as error:
                 raised.append(error)
             finally:
-                leave()
+                detach()
 
         # A thread that is not waited for any more must not keep the program from ending.
         thread = threading.Thread(target=work, name=f"clockwork-check-{self.host.name}", daemon=True)
         thread.start()
         left = timeout
         while thread.is_alive() and left > 0:
-            if lane.cancelled:
+            if host_run.cancelled:
                 over.set()
                 raise Interrupted
             thread.join(min(STEP, left))

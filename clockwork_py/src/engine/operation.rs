@@ -1,0 +1,139 @@
+//! One operation of a script on one host, from its definition to its end.
+
+use std::time::Instant;
+
+use clockwork_core::outcome::{Action, OperationOutcome};
+
+use super::diff::Diff;
+use super::intent::Announced;
+
+/// How far a script has come on its hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It is prepared: its changes are known.
+    Planned,
+    /// It has been executed.
+    Executed,
+}
+
+/// An operation.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the operation")]
+pub struct Operation {
+    /// pyinfra's hash of it.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// Whether running it twice does nothing the second time.
+    pub idempotent: bool,
+    /// Whether it has an `_if`.
+    pub conditional: bool,
+    /// Whether it is asked to make something absent.
+    pub absent: bool,
+    /// Whether it takes away what is there to make it anew.
+    pub replaces: bool,
+    /// Whether the first fact that it asked for was empty.
+    pub missing: Option<bool>,
+    /// The diff that pyinfra logged.
+    pub diff: Diff,
+    /// The intent when it was prepared.
+    pub planned_intent: Option<Announced>,
+    /// The intent of the stage that goes on.
+    pub intent: Option<Announced>,
+    /// Whether it is tried again. An intent is then one for the rest of the work.
+    pub retried: bool,
+    /// Warnings and errors that pyinfra logged.
+    pub complaints: Vec<String>,
+    /// Whether it would change something.
+    pub planned: bool,
+    /// How it ended, if it was reached.
+    pub end: Option<End>,
+    /// When it was defined.
+    pub began: Instant,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// Whether it changed something.
+    pub changed: bool,
+    /// Why it failed, where it did.
+    pub error: Option<String>,
+}
+
+impl Operation {
+    /// Makes way for the intents of the execution.
+    pub fn begin(&mut self) {
+        self.planned_intent = self.intent.take().or(self.planned_intent.take());
+        self.retried = false;
+        self.complaints.clear();
+    }
+
+    /// Adds an intent.
+    pub fn announce(&mut self, announced: Announced) {
+        match &mut self.intent {
+            _ if self.retried => {}
+            Some(intent) => intent.extend(announced),
+            None => self.intent = Some(announced),
+        }
+    }
+
+    fn announced(&self) -> Option<&Announced> {
+        self.intent.as_ref().or(self.planned_intent.as_ref())
+    }
+
+    /// The action where the operation changes something.
+    fn change(&self, removes: bool) -> Action {
+        if removes {
+            Action::Remove
+        } else if let Some(announced) = self.announced() {
+            announced.intent.action.into()
+        } else if self.absent {
+            Action::Remove
+        } else if self.idempotent && self.diff.created().or(self.missing) == Some(true) {
+            Action::Create
+        } else {
+            Action::Change
+        }
+    }
+
+    /// The action of the operation. A plan does not get to all operations.
+    pub fn action(&self, stage: Stage, reached: bool, removes: bool) -> Action {
+        match (stage, &self.end) {
+            (Stage::Executed, None) => Action::Skipped,
+            (Stage::Planned, _) if !reached => Action::Skipped,
+            (Stage::Planned, _) if !self.planned => Action::Unchanged,
+            (Stage::Planned, _) if self.conditional => Action::Conditional,
+            (Stage::Executed, Some(end)) if !end.changed && end.error.is_none() => Action::Unchanged,
+            // It has run, and nothing says whether that changed anything.
+            _ if !self.idempotent && !removes => Action::Conditional,
+            _ => self.change(removes),
+        }
+    }
+
+    /// The outcome of the operation.
+    pub fn outcome(&self, stage: Stage, reached: bool, removes: bool) -> OperationOutcome {
+        let action = self.action(stage, reached, removes);
+        let changed = match (stage, &self.end) {
+            (Stage::Executed, Some(end)) => end.changed,
+            _ => action.is_change(),
+        };
+        let announced = self.announced().filter(|_| action.is_change());
+        let diff = match announced {
+            Some(announced) => announced.diff.clone(),
+            None => self.diff.text().filter(|_| action.is_change()).map(str::to_owned),
+        };
+        OperationOutcome {
+            name: self.name.clone(),
+            action,
+            changed,
+            error: self.end.as_ref().and_then(|end| end.error.clone()),
+            seconds: self.seconds,
+            diff,
+            replaces: announced.map_or(self.replaces, |announced| announced.intent.replaces.is_some()),
+            intent: announced.map(|announced| announced.intent.clone()),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The intent of an operation: what it is about to do on a host, and the context that decides how it does it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::outcome::Action;
+
+/// The action of an intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IntentAction {
+    /// It is not there, and is made.
+    Create,
+    /// It is there, and is changed.
+    Change,
+    /// It is there, and is removed.
+    Remove,
+}
+
+impl From<IntentAction> for Action {
+    fn from(action: IntentAction) -> Self {
+        match action {
+            IntentAction::Create => Self::Create,
+            IntentAction::Change => Self::Change,
+            IntentAction::Remove => Self::Remove,
+        }
+    }
+}
+
+/// A field of what is on the host, with its value there and the wanted one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The field.
+    pub field: String,
+    /// Its value on the host; null where there is none.
+    pub before: Value,
+    /// The wanted value; null where there is to be none.
+    pub after: Value,
+}
+
+/// An operation's own account of what it is about to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// What is done to it.
+    pub action: IntentAction,
+    /// The fields that differ.
+    pub changes: Vec<Difference>,
+    /// The identity of what is taken away to be made anew.
+    pub replaces: Option<String>,
+    /// The identity of what is there and loses what is in it.
+    pub overwrites: Option<String>,
+    /// Signs of who owns what is there: `sha256`, `mode`, `owner`, `group`, `project`.
+    pub found: Map<String, Value>,
+    /// Why, where the changes do not tell it.
+    pub reason: Option<String>,
+}
+
+impl Intent {
+    /// Adds what the same operation does besides.
+    ///
+    /// The parts of a thing that is made are no change of it. Identities and signs stay those of the first.
+    pub fn extend(&mut self, other: Self) {
+        if self.action != other.action {
+            self.action = match (self.action, other.action) {
+                (IntentAction::Create, IntentAction::Change) => IntentAction::Create,
+                _ => IntentAction::Change,
+            };
+        }
+        self.changes.extend(other.changes);
+        self.replaces = self.replaces.take().or(other.replaces);
+        self.overwrites = self.overwrites.take().or(other.overwrites);
+        for (key, value) in other.found {
+            self.found.entry(key).or_insert(value);
+        }
+        self.reason = self.reason.take().or(other.reason);
+    }
+}
+
+/// What operations are told when they run. Names and meanings are those of `clockwork.operations.Context`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Context {
+    /// The lineage of the project's state, which is put on what can carry a label.
+    pub project: Option<String>,
+    /// The name of the project's folder, for people who read that label.
+    pub folder: Option<String>,
+    /// Whether a copy of what is overwritten or removed is kept on the host.
+    pub keep_copy: bool,
+    /// Whether what is not the project's own may be overwritten, replaced or removed.
+    pub take_over: bool,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self { project: None, folder: None, keep_copy: false, take_over: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent(action: IntentAction, field: &str) -> Intent {
+        Intent {
+            action,
+            changes: vec![Difference { field: field.into(), before: Value::Null, after: Value::Bool(true) }],
+            replaces: None,
+            overwrites: None,
+            found: Map::new(),
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn what_is_made_is_not_changed_by_its_parts() {
+        let mut made = intent(IntentAction::Create, "path");
+        made.extend(intent(IntentAction::Change, "mode"));
+        assert_eq!(made.action, IntentAction::Create);
+        assert_eq!(made.changes.len(), 2);
+        made.extend(intent(IntentAction::Remove, "old"));
+        assert_eq!(made.action, IntentAction::Change);
+    }
+}
