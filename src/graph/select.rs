@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Graph;
 use crate::error::{Error, Result};
-use crate::near;
+use crate::suggestion;
 
 impl Graph {
     /// The indices of the resources that the names select, with all resources that they need (`needs`)
@@ -62,7 +62,7 @@ impl Graph {
             [] => {
                 let names = self.nodes.iter().map(|address| address.name.as_str());
                 let known: Vec<&str> = names.chain(paths).collect();
-                let hint = near::hint(name, &known, "There are none.");
+                let hint = suggestion::hint(name, &known, "There are none.");
                 let reason = format!("is no resource or group of this project. {hint}");
                 Err(Error::Target { name: name.to_owned(), reason })
             }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Entry, State};
 use crate::VERSION;
-use crate::disk::{self, Keep};
+use crate::atomic_file::{self, FilePolicy};
 use crate::error::{Error, Result};
 
 /// The format that this version writes, and the newest that it reads.
@@ -68,6 +68,6 @@ fn from_0(mut document: Value) -> Option<Value> {
 /// Writes a state, in one step, for the user's eyes only.
 pub(super) fn write(path: &Path, state: &State) -> Result<()> {
     let document = json!({ "format": FORMAT, "clockwork": VERSION, "resources": state.entries });
-    disk::replace(path, &format!("{document:#}\n"), Keep::Record)
+    atomic_file::replace(path, &format!("{document:#}\n"), FilePolicy::Record)
         .map_err(|source| Error::Write { path: path.to_path_buf(), source })
 }

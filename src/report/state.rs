@@ -1,4 +1,4 @@
-//! What the state knows.
+//! Output about the state.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::printable;
 use crate::resource::Address;
 use crate::state::{Entry, Intent, Removal};
 
-/// Writes a line for each resource and host. `gone` is what main.py no longer has.
+/// Writes a line for each resource and host. `gone` are the orphans: resources that main.py no longer has.
 pub fn listing(entries: &[Entry], gone: &[Address]) -> String {
     let mut text = String::new();
     let width = |cell: &dyn Fn(&Entry) -> String| {
@@ -48,7 +48,7 @@ pub fn listing(entries: &[Entry], gone: &[Address]) -> String {
     text
 }
 
-/// Writes all that is known of a resource, host by host.
+/// Writes all details of a resource, host by host.
 pub fn entries(entries: &[&Entry]) -> String {
     let mut text = String::new();
     for entry in entries {
