@@ -146,7 +146,7 @@ pub enum Command {
         /// The project.
         #[command(flatten)]
         place: Place,
-        /// How to write it
+        /// The output format
         #[arg(long, value_enum, default_value_t)]
         format: GraphFormat,
     },
