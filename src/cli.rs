@@ -1,4 +1,4 @@
-//! The command line: what can be typed.
+//! The command line: commands and options.
 
 mod watch;
 
@@ -17,18 +17,18 @@ pub use watch::Watch;
 #[command(name = "clockwork", bin_name = "clockwork", version, disable_help_subcommand = true)]
 #[command(after_help = "Exit status: 0 done, 1 failed, 2 wrong usage or changes pending, 130 interrupted.")]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
-    /// How to show it.
+    /// The options of the output.
     #[command(flatten)]
     pub display: Display,
 }
 
-/// How to show what happens.
+/// The options of the output.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Display {
-    /// Whether to use colors
+    /// Use colors
     #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
     pub color: Color,
     /// Print one JSON document on standard output (watch: a line for each round), and nothing else there
@@ -39,7 +39,7 @@ pub struct Display {
     pub verbose: u8,
 }
 
-/// Whether to use colors.
+/// The `--color` option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Color {
     /// On a terminal that has them, unless `NO_COLOR` is set
@@ -51,7 +51,7 @@ pub enum Color {
     Never,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a small main.py, .env.example and .gitignore to start from
@@ -64,13 +64,13 @@ pub enum Command {
     ///
     /// The path can also be a plan that `clockwork plan --out` has written: then exactly that plan is run, or none.
     Apply {
-        /// What to bring up.
+        /// The options of a run.
         #[command(flatten)]
         run: Run,
-        /// Which part of it.
+        /// The selection of resources.
         #[command(flatten)]
         part: Part,
-        /// How to change things.
+        /// The options of a change.
         #[command(flatten)]
         change: Change,
         /// Remove what main.py no longer has
@@ -82,7 +82,7 @@ pub enum Command {
     },
     /// Let the model write what is missing, and compile, without deploying
     Generate {
-        /// What to generate.
+        /// The options of a run.
         #[command(flatten)]
         run: Run,
         /// Print exactly what would be sent to the model, and send nothing
@@ -93,16 +93,16 @@ pub enum Command {
     Show {
         /// The resource: its name, or Kind.name
         name: String,
-        /// Where.
+        /// The project.
         #[command(flatten)]
         place: Place,
     },
     /// Show what apply would change, on which host, and change nothing there
     Plan {
-        /// What to plan.
+        /// The options of a run.
         #[command(flatten)]
         run: Run,
-        /// Which part of it.
+        /// The selection of resources.
         #[command(flatten)]
         part: Part,
         /// Plan to remove what main.py no longer has
@@ -117,13 +117,13 @@ pub enum Command {
     },
     /// Take the resources down again, also where main.py is gone or broken
     Destroy {
-        /// What to take down.
+        /// The options of a run.
         #[command(flatten)]
         run: Run,
-        /// Which part of it.
+        /// The selection of resources.
         #[command(flatten)]
         part: Part,
-        /// How to change things.
+        /// The options of a change.
         #[command(flatten)]
         change: Change,
     },
@@ -132,10 +132,10 @@ pub enum Command {
     State(StateCommand),
     /// Try the assertions of the resources, on their hosts, and change nothing there
     Check {
-        /// Where.
+        /// The project.
         #[command(flatten)]
         place: Place,
-        /// Which part of it.
+        /// The selection of resources.
         #[command(flatten)]
         part: Part,
     },
@@ -143,10 +143,10 @@ pub enum Command {
     Watch(Watch),
     /// Draw which resource needs which
     Graph {
-        /// Where.
+        /// The project.
         #[command(flatten)]
         place: Place,
-        /// How to write it
+        /// The output format
         #[arg(long, value_enum, default_value_t)]
         format: GraphFormat,
     },
@@ -163,24 +163,24 @@ pub enum Command {
     },
 }
 
-/// What to do with the state.
+/// The commands on the state.
 #[derive(Debug, Clone, Subcommand)]
 pub enum StateCommand {
     /// List what was deployed where
     List {
-        /// Where.
+        /// The project.
         #[command(flatten)]
         place: Place,
     },
     /// Show all that is known of a resource
     Show {
-        /// Which.
+        /// The resource.
         #[command(flatten)]
         known: KnownAs,
     },
     /// Forget a resource, and leave it as it is on its host
     Forget {
-        /// Which.
+        /// The resource.
         #[command(flatten)]
         known: KnownAs,
     },
@@ -188,18 +188,18 @@ pub enum StateCommand {
     Adopt {
         /// The resource: its name, or Kind.name
         name: String,
-        /// Where.
+        /// The project.
         #[command(flatten)]
         place: Place,
     },
 }
 
-/// A resource that the state knows.
+/// A resource in the state.
 #[derive(Debug, Clone, Args)]
 pub struct KnownAs {
     /// The resource: its name, or Kind.name
     pub name: String,
-    /// Where.
+    /// The project.
     #[command(flatten)]
     pub place: Place,
     /// On this host only
@@ -207,7 +207,7 @@ pub struct KnownAs {
     pub host: Option<String>,
 }
 
-/// Where a project is.
+/// The location of a project.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Place {
     /// A main.py, or the folder that holds it
@@ -215,7 +215,7 @@ pub struct Place {
     pub path: String,
 }
 
-/// Which part of a project a command is about.
+/// The selection of resources.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Part {
     /// Only this resource or group, and what it needs; for destroy, and what needs it. Can be given several times
@@ -223,37 +223,37 @@ pub struct Part {
     pub targets: Vec<String>,
 }
 
-/// How a command changes things.
+/// The options of commands that change something.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Change {
     /// Ask nothing
     #[arg(long, short)]
     pub yes: bool,
-    /// How long to wait for another run on the same project
+    /// Wait this long for another run on the same project
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
     pub lock_timeout: f64,
 }
 
-/// Reads a length of time.
+/// Parses a duration in seconds.
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "it is no number of seconds".to_owned())?;
     let sane = (0.0..=1e9).contains(&seconds);
     sane.then_some(seconds).ok_or_else(|| "seconds are a number from 0 on".to_owned())
 }
 
-/// Takes the name of a file for a plan.
+/// Checks the name of a plan file.
 fn plan_file(path: PathBuf) -> Result<PathBuf, &'static str> {
     if SavedPlan::can_be(&path) { Ok(path) } else { Err("the name of a plan ends in .json") }
 }
 
-/// What to do with the local model.
+/// The commands on the local model.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ModelCommand {
     /// Fetch it, so that it is there when it is needed
     Pull,
 }
 
-/// The shells that a completion can be had for.
+/// The shells with a completion script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CompletionShell {
     /// The Bourne-again shell
@@ -264,12 +264,11 @@ pub enum CompletionShell {
     Fish,
 }
 
-/// What the commands that deploy have in common. It is one set for all of them, so that a line that was
-/// typed can be typed again with another verb.
+/// The options that the commands of a run share, so that a command line can be repeated with another verb.
 #[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that can be typed")]
 pub struct Run {
-    /// Where.
+    /// The project.
     #[command(flatten)]
     pub place: Place,
     /// The model; `local` needs no key, `local:FILE` is a GGUF model of your own; `a,b` falls back to b
@@ -281,7 +280,7 @@ pub struct Run {
     /// The address of an OpenAI-compatible server
     #[arg(long, value_name = "URL")]
     pub base_url: Option<String>,
-    /// How many requests to make at once [default: 8]
+    /// The number of concurrent requests [default: 8]
     #[arg(long, value_name = "N")]
     pub concurrency: Option<usize>,
     /// Find out what would be done, and do nothing
@@ -296,7 +295,7 @@ pub struct Run {
     /// Ask no model: fail where clockwork.lock lacks something
     #[arg(long, conflicts_with = "regenerate")]
     pub locked: bool,
-    /// How often an answer that fails a check goes back to the model [default: 2]
+    /// Send an answer that fails a check back to the model so many times at most [default: 2]
     #[arg(long, value_name = "N")]
     pub max_repairs: Option<u32>,
     /// Stop before the run uses more tokens than this
@@ -311,7 +310,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run of a project with nothing else said.
+    /// The options of a run with all defaults.
     pub fn of(place: Place) -> Self {
         Self { place, ..Self::default() }
     }
@@ -320,20 +319,20 @@ impl Run {
 /// A command that runs main.py.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Bring up.
+    /// Brings resources up.
     Apply,
-    /// All but deploy.
+    /// Generates and compiles without deploying.
     Generate,
-    /// Find out what would change.
+    /// Compares, and changes nothing.
     Plan,
-    /// Take down.
+    /// Takes resources down.
     Destroy,
-    /// Try what has to hold.
+    /// Checks assertions.
     Check,
 }
 
 impl Verb {
-    /// The verb as it is typed.
+    /// The verb as typed on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Apply => "apply",
@@ -352,7 +351,7 @@ impl Verb {
     }
 }
 
-/// Writes the script that completes the command line in a shell.
+/// Writes the completion script for a shell.
 pub fn completion(shell: CompletionShell) -> String {
     let shell = match shell {
         CompletionShell::Bash => Shell::Bash,

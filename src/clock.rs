@@ -1,6 +1,6 @@
-//! The time, as files and documents have it.
+//! Timestamps for files and documents.
 
-/// Now, in UTC, to the second.
+/// The current time in UTC as RFC 3339, to the second.
 pub(crate) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,89 +1,89 @@
-//! What happens while a command runs, told as it happens.
+//! The events of a run, and the observers that receive them.
 
 use serde::Serialize;
 
 use crate::outcome::Action;
 use crate::resource::Address;
 
-/// One thing that happened.
+/// One event of a run.
 ///
-/// Serialized, it is what a Python `progress` callable receives: a dictionary whose `event` names
-/// the kind of event in snake case.
+/// Serialized, it is the dictionary that a Python `progress` callable receives; its `event` names the
+/// kind of event in snake case.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// Another run is at work on the project, and is waited for.
+    /// The run waits for another run that holds the project's lock.
     Waiting {
-        /// Who it is.
+        /// The holder of the lock.
         holder: String,
     },
-    /// It has ended.
+    /// The other run has released the lock.
     Waited,
-    /// The model is about to be asked for `total` artifacts; `pinned` more stand in the lock.
+    /// Generation begins: `total` artifacts are requested from the model, `pinned` more are in the lock.
     GenerateBegin {
-        /// How many artifacts are asked for.
+        /// The number of artifacts to generate.
         total: usize,
-        /// How many need no request.
+        /// The number of artifacts that the lock has.
         pinned: usize,
-        /// The model that is asked.
+        /// The model's name.
         model: String,
     },
-    /// A request for one resource goes out.
+    /// A request for one resource is sent.
     GenerateStart {
         /// The resource.
         resource: Address,
     },
-    /// A piece of an answer came in.
+    /// A part of an answer has arrived.
     GenerateDelta {
         /// The resource.
         resource: Address,
-        /// The piece.
+        /// The new text.
         text: String,
     },
-    /// A request failed in a way that may pass, and is made again after `seconds`.
+    /// A request failed with a transient error, and is retried after `seconds`.
     GenerateRetry {
         /// The resource.
         resource: Address,
-        /// Which try comes next, from 2.
+        /// The number of the next try, from 2.
         attempt: u32,
-        /// How long is waited before it.
+        /// The delay before the next try.
         seconds: f64,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
-    /// An answer cannot be used, and goes back to the model with the complaint.
+    /// An answer failed a check, and goes back to the model with a complaint.
     GenerateRepair {
         /// The resource.
         resource: Address,
-        /// Which repair it is, from 1.
+        /// The number of the repair, from 1.
         attempt: u32,
-        /// What is wrong with the answer.
+        /// The reason why the answer failed.
         complaint: String,
     },
-    /// An artifact is there.
+    /// An artifact is complete.
     GenerateEnd {
         /// The resource.
         resource: Address,
-        /// How long it took.
+        /// The duration.
         seconds: f64,
-        /// The tokens of the answer, where the server tells.
+        /// The tokens of the answer, if the server reports them.
         tokens: Option<u64>,
     },
-    /// An artifact could not be had.
+    /// An artifact could not be generated.
     GenerateError {
         /// The resource.
         resource: Address,
-        /// What went wrong.
+        /// The error.
         error: String,
     },
     /// Bytes of the local model have arrived.
     Download {
-        /// What is fetched.
+        /// The name of the download.
         what: String,
-        /// The bytes that are here.
+        /// The bytes received so far.
         bytes: u64,
-        /// The bytes in all.
+        /// The total number of bytes.
         total: u64,
     },
     /// A host is connected.
@@ -95,14 +95,14 @@ pub enum Event {
     HostError {
         /// The host's name in the inventory.
         host: String,
-        /// Why.
+        /// The reason.
         error: String,
     },
-    /// All operations are known: `total` of them over all hosts.
+    /// Deployment begins: all operations on all hosts are known.
     DeployBegin {
-        /// How many operations are going to be run.
+        /// The number of operations to run.
         total: usize,
-        /// How many hosts take part.
+        /// The number of hosts.
         hosts: usize,
     },
     /// An operation starts on a host.
@@ -122,53 +122,53 @@ pub enum Event {
         resource: Address,
         /// The operation's name.
         operation: String,
-        /// What it did.
+        /// The effect of the operation.
         action: Action,
-        /// Whether it failed.
+        /// True if it failed.
         failed: bool,
-        /// How long it took.
+        /// The duration.
         seconds: f64,
     },
-    /// An assertion is about to be tried on a host.
+    /// The check of an assertion on a host begins.
     CheckStart {
         /// The host's name.
         host: String,
-        /// The resource that it belongs to.
+        /// The resource that the assertion belongs to.
         resource: Address,
-        /// What is checked.
+        /// The assertion, in words.
         check: String,
     },
-    /// An assertion holds on a host, or does not.
+    /// The check of an assertion on a host has ended.
     CheckEnd {
         /// The host's name.
         host: String,
-        /// The resource that it belongs to.
+        /// The resource that the assertion belongs to.
         resource: Address,
-        /// What is checked.
+        /// The assertion, in words.
         check: String,
-        /// Whether it holds.
+        /// True if the assertion holds.
         ok: bool,
-        /// Why it does not.
+        /// The reason why it does not hold.
         error: Option<String>,
-        /// How often it was tried.
+        /// The number of tries.
         attempts: u32,
-        /// How long that took.
+        /// The duration of all tries.
         seconds: f64,
     },
 }
 
-/// Somebody who wants to know what happens.
+/// A receiver of events.
 ///
-/// Events come from several threads at once.
+/// Several threads send events at the same time.
 pub trait Observer: Send + Sync {
-    /// Takes notice of one event. Must not block for long.
+    /// Receives one event. Must not block for long.
     fn observe(&self, event: &Event);
 
-    /// Ends any live display, so that other text can follow.
+    /// Ends a live display, so that other text can follow.
     fn finish(&self) {}
 }
 
-/// An observer that takes no notice.
+/// An observer that ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

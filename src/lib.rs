@@ -1,20 +1,20 @@
-//! The engine of Clockwork, in one straight line: resources are completed by a model
-//! ([`generate`]), compiled to pyinfra code ([`compile`]) and reported on ([`report`]).
+//! The engine of Clockwork, a straight pipeline: a model completes resources ([`generate`]), they are
+//! compiled to pyinfra code ([`compile`]), and the outcome is reported ([`report`]).
 //!
-//! Nothing here knows of Python objects: the crate `clockwork-py` converts, calls and maps errors.
+//! The core knows no Python objects. The crate `clockwork-py` converts values, calls the core and maps errors.
 
+mod atomic_file;
 pub mod cli;
 mod clock;
 pub mod compile;
-mod disk;
 pub mod error;
 pub mod event;
+mod file_lock;
 pub mod generate;
 pub mod graph;
 pub mod hash;
 pub mod identity;
 pub mod intent;
-mod near;
 pub mod operation;
 pub mod outcome;
 pub mod ownership;
@@ -27,6 +27,7 @@ pub mod runtime;
 pub mod scaffold;
 pub mod settings;
 pub mod state;
+mod suggestion;
 mod templates;
 pub mod watch;
 pub mod webhook;
@@ -34,5 +35,5 @@ pub mod workflow;
 
 pub use error::{Error, Result};
 
-/// The version of Clockwork, which stands in the workspace's `Cargo.toml` and nowhere else.
+/// The version of Clockwork, from the workspace's `Cargo.toml`, its only source.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

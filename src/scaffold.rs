@@ -1,4 +1,4 @@
-//! `clockwork init`: a project to start from.
+//! `clockwork init`: the files of a new project.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
@@ -12,10 +12,9 @@ const FILES: &[(&str, &str)] = &[
     (".gitignore", include_str!("scaffold/gitignore")),
 ];
 
-/// Writes the files of a new project into `folder`, which is made where needed.
+/// Writes the files of a new project into `folder`, which is created if needed.
 ///
-/// What is there already is left as it is. Returns the files that were written and the ones that
-/// were left.
+/// Existing files stay as they are. Returns the files that were written and the files that were left.
 pub fn init(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let failed = |path: &Path, source: std::io::Error| Error::Write { path: path.to_path_buf(), source };
     std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;

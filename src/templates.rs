@@ -1,10 +1,10 @@
-//! How templates are read, of compiled code and of prompts alike.
+//! The environment of the templates for compiled code and for prompts.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
-/// An environment with these templates, each a name and a source: a name that is not there is an
-/// error, blocks leave no lines behind, and nothing is escaped as if it were HTML.
+/// Creates an environment with these templates (name and source). Undefined variables are errors, blocks
+/// leave no empty lines behind, and nothing is escaped as HTML.
 pub(crate) fn environment(templates: &[(&'static str, &'static str)]) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -14,7 +14,7 @@ pub(crate) fn environment(templates: &[(&'static str, &'static str)]) -> Environ
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     for (name, source) in templates {
         if let Err(error) = environment.add_template(name, source) {
-            // Only a template of our own can be at fault, and every one is rendered by a test.
+            // The templates are compiled in, and a test renders each of them.
             unreachable!("{name}: {error:#}");
         }
     }

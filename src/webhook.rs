@@ -1,4 +1,4 @@
-//! Tells an address of the user's what happened: one POST of a JSON document.
+//! Webhooks: one POST of a JSON document to an address of the user's.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::VERSION;
 use crate::error::{Error, Result};
 use crate::probe::{cause, is_loopback};
 
-/// How long one try may take.
+/// The timeout of one try.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How long to wait before the second try and before the third.
+/// The delays before the second and the third try.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
-/// How often an answer may point elsewhere.
-const REDIRECTS: usize = 3;
+/// The largest number of redirects.
+const MAX_REDIRECTS: usize = 3;
 
-/// Where to tell. Its path and its query are as good as a password, and are never shown.
+/// The address of a webhook. Its path and its query are secret, and are never shown.
 #[derive(Clone)]
 pub struct Webhook {
     url: Url,
@@ -28,19 +28,19 @@ pub struct Webhook {
     pauses: Vec<Duration>,
 }
 
-/// Why something could not be told, without the address.
+/// A document could not be delivered. The message does not contain the address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the webhook at {host} {reason}")]
-pub struct Unsaid {
+pub struct WebhookError {
     host: String,
     reason: String,
 }
 
-/// How a try failed.
+/// A failed try.
 struct Failure {
     reason: String,
-    /// Whether another try may end better.
-    may_pass: bool,
+    /// True for a transient failure.
+    transient: bool,
 }
 
 impl fmt::Debug for Webhook {
@@ -50,7 +50,7 @@ impl fmt::Debug for Webhook {
 }
 
 impl Webhook {
-    /// Reads an address. The complaint about one that cannot be used does not repeat it.
+    /// Parses an address. The error for an unusable one does not repeat it.
     pub fn parse(address: &str) -> Result<Self> {
         let bad = |reason: &str| {
             Error::Settings(format!(
@@ -64,23 +64,23 @@ impl Webhook {
         Ok(Self { url, limit: LIMIT, pauses: PAUSES.to_vec() })
     }
 
-    /// The same, but that it tries once only.
+    /// The same webhook without retries.
     #[must_use]
-    pub fn hurried(&self) -> Self {
+    pub fn without_retries(&self) -> Self {
         Self { pauses: Vec::new(), ..self.clone() }
     }
 
-    /// The server's name for messages: its host and port.
+    /// The server's host and port, for messages.
     fn host(&self) -> String {
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
         format!("{}{port}", self.url.host_str().unwrap_or_default())
     }
 
-    /// Sends a document; tries again twice where that may help.
-    pub async fn send(&self, document: &Value) -> Result<(), Unsaid> {
-        let unsaid = |reason: String| Unsaid { host: self.host(), reason };
+    /// Sends a document. Transient failures are retried twice.
+    pub async fn send(&self, document: &Value) -> Result<(), WebhookError> {
+        let failed = |reason: String| WebhookError { host: self.host(), reason };
         let client =
-            self.client().map_err(|error| unsaid(format!("cannot be used: {}", self.cause(&error))))?;
+            self.client().map_err(|error| failed(format!("cannot be used: {}", self.cause(&error))))?;
         let mut pauses = self.pauses.iter();
         loop {
             let failure = match timeout(self.limit, self.post(&client, document)).await {
@@ -88,19 +88,19 @@ impl Webhook {
                 Ok(Err(failure)) => failure,
                 Err(_) => Failure {
                     reason: format!("did not answer within {} s", self.limit.as_secs_f64()),
-                    may_pass: true,
+                    transient: true,
                 },
             };
-            match pauses.next().filter(|_| failure.may_pass) {
+            match pauses.next().filter(|_| failure.transient) {
                 Some(pause) => sleep(*pause).await,
-                None => return Err(unsaid(failure.reason)),
+                None => return Err(failed(failure.reason)),
             }
         }
     }
 
-    /// A client of its own for each document: these are rare, and a kept connection would be cut by then.
+    /// Creates a client for one document: documents are rare, and a pooled connection would be closed by then.
     fn client(&self) -> reqwest::Result<Client> {
-        // Fails where another part of the process was first, which serves as well.
+        // An error means that a provider is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .user_agent(format!("clockwork/{VERSION}"))
@@ -109,8 +109,8 @@ impl Webhook {
             builder = builder.no_proxy();
         }
         if self.url.scheme() == "http" {
-            // Loading the machine's certificates takes time, and fails where there are none. Where it
-            // is answered with a redirect to https, that is not followed.
+            // Plain HTTP needs no certificates; loading them takes time, and fails on machines without any.
+            // Redirects to https are not followed anyway, since they change the origin.
             builder = builder.tls_certs_only([]);
         }
         builder.build()
@@ -120,20 +120,20 @@ impl Webhook {
         let sent = client.post(self.url.clone()).json(document).send().await;
         let response = sent.map_err(|error| Failure {
             reason: format!("cannot be reached: {}", self.cause(&error)),
-            may_pass: true,
+            transient: true,
         })?;
         let status = response.status();
         if status.is_success() {
             return Ok(());
         }
-        let may_pass = status.is_server_error()
+        let transient = status.is_server_error()
             || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
         let reason = if status.is_redirection() {
             format!("points elsewhere (status {}), which is not followed", status.as_u16())
         } else {
             format!("answers with status {}", status.as_u16())
         };
-        Err(Failure { reason, may_pass })
+        Err(Failure { reason, transient })
     }
 
     fn cause(&self, error: &reqwest::Error) -> String {
@@ -141,12 +141,16 @@ impl Webhook {
     }
 }
 
-/// Follows a redirect that keeps the document and stays on the same server. What is in it is for
-/// nobody else.
+/// Follows redirects that keep method and body (307, 308) and stay on the same origin, because the document
+/// is meant for this server only.
 fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let keeps = matches!(attempt.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
     let stays = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
-    if keeps && stays && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.stop() }
+    if keeps && stays && attempt.previous().len() <= MAX_REDIRECTS {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    /// A webhook that loses no time.
+    /// A webhook without delays between tries.
     fn webhook(address: &str) -> Webhook {
         let pauses = vec![Duration::from_millis(1); 2];
         Webhook { limit: Duration::from_millis(300), pauses, ..Webhook::parse(address).unwrap() }
@@ -194,8 +198,8 @@ mod tests {
         Mock::given(path("/down")).respond_with(ResponseTemplate::new(500)).expect(3).mount(&server).await;
         assert!(sent(&server, "/down").await.unwrap_err().ends_with("answers with status 500"));
         Mock::given(path("/once")).respond_with(ResponseTemplate::new(500)).expect(1).mount(&server).await;
-        let hurried = webhook(&format!("{}/once", server.uri())).hurried();
-        assert!(hurried.send(&json!({})).await.is_err());
+        let single = webhook(&format!("{}/once", server.uri())).without_retries();
+        assert!(single.send(&json!({})).await.is_err());
         Mock::given(path("/gone")).respond_with(ResponseTemplate::new(404)).expect(1).mount(&server).await;
         assert!(sent(&server, "/gone").await.unwrap_err().ends_with("answers with status 404"));
     }

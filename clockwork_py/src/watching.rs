@@ -9,7 +9,7 @@ use clockwork_core::cli::Verb;
 use clockwork_core::event::{Observer, Silent};
 use clockwork_core::outcome::{Failure, Report};
 use clockwork_core::settings::{Overrides, Settings};
-use clockwork_core::watch::{Memory, News, Place, Round};
+use clockwork_core::watch::{Notification, NotificationLog, Place, Round};
 use clockwork_core::webhook::Webhook;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -52,7 +52,7 @@ pub struct Watch {
     webhook: Option<Webhook>,
     interval: Duration,
     observer: Arc<dyn Observer>,
-    memory: Memory,
+    notification_log: NotificationLog,
     number: u64,
     began: Option<Instant>,
 }
@@ -99,7 +99,7 @@ impl Watch {
             webhook: webhook.as_deref().map(Webhook::parse).transpose().map_err(core)?,
             interval,
             observer,
-            memory: Memory::default(),
+            notification_log: NotificationLog::default(),
             number: 0,
             began: None,
         })
@@ -107,26 +107,26 @@ impl Watch {
 
     /// Looks once, and repairs where that is asked for. Whatever goes wrong stands in the round; an
     /// error is `KeyboardInterrupt` and its like, after everything has been stopped.
-    pub fn round(&mut self, py: Python<'_>) -> PyResult<(Round, Vec<News>)> {
+    pub fn round(&mut self, py: Python<'_>) -> PyResult<(Round, Vec<Notification>)> {
         let began = Instant::now();
         self.began = Some(began);
         self.number += 1;
         let mut round = Round::new(self.number, self.folder.display().to_string());
         match self.run(py, Verb::Plan, None) {
             Ok(report) => {
-                round.planned(report);
+                round.add_plan(report);
                 self.repair(py, &mut round)?;
             }
             Err(error) => round.error = Some(problem(py, &error).ok_or(error)?),
         }
         self.observer.finish();
         round.seconds = began.elapsed().as_secs_f64();
-        let news = self.memory.news(&round);
-        Ok((round, news))
+        let notifications = self.notification_log.notifications(&round);
+        Ok((round, notifications))
     }
 
     fn repair(&self, py: Python<'_>, round: &mut Round) -> PyResult<()> {
-        let places = if self.heal { round.curable() } else { Vec::new() };
+        let places = if self.heal { round.repairable() } else { Vec::new() };
         if places.is_empty() {
             return Ok(());
         }
@@ -135,14 +135,14 @@ impl Watch {
                 let why = "what is to be repaired has changed meanwhile: the next round looks again";
                 round.notes.push(why.to_owned());
             }
-            Ok(report) => round.repaired(report),
+            Ok(report) => round.add_repair(report),
             Err(error) => {
                 let problem = problem(py, &error).ok_or(error)?;
                 if problem.class == "StateLockedError" {
                     let why = format!("nothing is repaired in this round: {}", problem.message);
                     round.notes.push(why);
                 } else {
-                    round.not_repaired(&places, &problem.message);
+                    round.add_failed_repair(&places, &problem.message);
                 }
             }
         }
@@ -170,12 +170,12 @@ impl Watch {
     }
 
     /// Tells the webhook, if there is one. Where that fails, standard error says so.
-    pub fn tell(&self, py: Python<'_>, round: &Round, news: &[News]) -> PyResult<()> {
+    pub fn tell(&self, py: Python<'_>, round: &Round, notifications: &[Notification]) -> PyResult<()> {
         let Some(webhook) = &self.webhook else { return Ok(()) };
         let runtime = runtime()?;
         let mut webhook = webhook.clone();
-        for news in news {
-            let document = news.document(round);
+        for notification in notifications {
+            let document = notification.document(round);
             let cancel = CancellationToken::new();
             let work = || {
                 runtime.block_on(async {
@@ -187,8 +187,8 @@ impl Watch {
             };
             if let Err(unsaid) = wait(py, || cancel.cancel(), work)? {
                 // The next round is not to wait for each of a server that is down.
-                webhook = webhook.hurried();
-                let line = format!("{} could not be told: {unsaid}\n", news.kind.word());
+                webhook = webhook.without_retries();
+                let line = format!("{} could not be told: {unsaid}\n", notification.kind.word());
                 py.import("sys")?.getattr("stderr")?.call_method1("write", (line,))?;
             }
         }

@@ -1,4 +1,4 @@
-"""How each assertion is tried. The Rust core says when, on which host, and how often."""
+"""One try of each kind of assertion. The Rust core schedules the tries on the hosts."""
 
 from __future__ import annotations
 
@@ -33,45 +33,45 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST_FILE = 10_000_000
-"""How much of a file is looked through, in bytes."""
+"""The part of a file that is searched, in bytes."""
 
 LARGEST_BODY = 1_000_000
-"""How much of an answer is read, in bytes."""
+"""The part of an HTTP body that is read, in bytes."""
 
 PATIENCE = 10.0
-"""How long a service that is just starting is waited for, in seconds."""
+"""The time that a starting service gets, in seconds."""
 
 HEALTH_PATIENCE = 60.0
-"""How long a first word of a container's health check is waited for: Docker asks every 30 seconds."""
+"""The time that a first health check of a container gets, in seconds: Docker runs one every 30 seconds."""
 
-LONGEST_TOLD = 2000
-"""How many of the last characters that a command wrote are told."""
+OUTPUT_LIMIT = 2000
+"""The length of the quoted end of a command's output, in characters."""
 
 
 class Network(Protocol):
-    """What the core tries from this machine."""
+    """Network access from this machine, implemented by the core."""
 
     def connect(self, host: str, port: int, timeout: float) -> None:
-        """Connects to a port, and hangs up. Raises `OSError` where that is not possible."""
+        """Connects to a port, and disconnects. Raises `OSError` if that fails."""
 
     def fetch(
         self, url: str, timeout: float, limit: int, wants_body: bool
     ) -> tuple[int, str | None, str | None, bytes]:
-        """Fetches an address: status, where it points to, charset, body. Raises `OSError`."""
+        """Fetches a URL, and returns status, location, charset and body. Raises `OSError`."""
 
 
 class Session(Protocol):
-    """What a host's lane does beside running commands."""
+    """A session on a host, implemented by the core."""
 
     host: CheckHost
 
     def call(self, function: Callable[..., Any], wants_host: bool, timeout: float) -> tuple[bool, object]:
-        """Calls a function of the user's: whether it returned within `timeout` seconds, and what."""
+        """Calls a function of the user's. Returns if it finished within `timeout` seconds, and its result."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a try failed, and whether another one can be any different."""
+    """A failed try: the reason, and if a retry may succeed."""
 
     reason: str
     final: bool = False
@@ -82,11 +82,11 @@ class Prepared:
     """An assertion of one resource, ready to be tried on any host.
 
     Attributes:
-        description: What it checks, in one line.
-        attempt: One try: why it failed, or None. What the user's own code raises comes through.
-        retries: How often to try again; None for as long as `patience` says.
-        patience: How long to go on trying, in seconds.
-        interval: The seconds between two tries.
+        description: The assertion in one line.
+        attempt: Makes one try, and returns the failure or None. Exceptions of user code propagate.
+        retries: The number of retries; None retries until `patience` is over.
+        patience: The time in which to retry, in seconds.
+        interval: The delay between two tries, in seconds.
         folder: The folder of the user's code, if there is any.
     """
 
@@ -99,14 +99,14 @@ class Prepared:
 
 
 def prepare(resource: Resource, folder: str) -> list[Prepared]:
-    """Makes a resource's assertions ready.
+    """Prepares the assertions of a resource.
 
     Args:
         resource: The resource.
         folder: The folder of main.py.
 
     Raises:
-        ValueError: The list was changed later on to hold something that is none.
+        ValueError: The list was changed after validation, and has an item that is no assertion.
     """
     prepared = []
     for assertion in checked(resource.assertions, resource._own_path(), type(resource).__name__):
@@ -126,7 +126,7 @@ def prepare(resource: Resource, folder: str) -> list[Prepared]:
 
 
 def _try(attempt: Any, session: Session, network: Network) -> Failure | None:
-    """One try in which a host or an address that does not answer is a failure like others."""
+    """Makes one try, and turns connection errors into failures."""
     try:
         failure: Failure | None = attempt(session, network)
     except OSError as error:
@@ -142,7 +142,7 @@ def _folder_of(function: Callable[..., Any]) -> str | None:
 
 @singledispatch
 def _ready(assertion: Assertion, resource: Resource, folder: str) -> tuple[str, Any]:
-    """What an assertion checks, in words, and one try of it."""
+    """The description of an assertion, and a function that makes one try."""
     raise ValueError(f"{type(assertion).__name__} is none of Clockwork's own: use a function instead")
 
 
@@ -155,7 +155,7 @@ def _(assertion: FileExists, resource: Resource, folder: str) -> tuple[str, Any]
 
 def _exists(path: str, assertion: FileExists, session: Session, _: Network) -> Failure | None:
     p = shlex.quote(path)
-    # GNU and busybox know -c, BSD and macOS know -f.
+    # GNU and busybox have -c, BSD and macOS have -f.
     found = session.host.run(
         f"if [ -f {p} ]; then echo file; stat -L -c %a {p} 2>/dev/null || stat -L -f %Mp%Lp {p}; "
         f"elif [ -d {p} ]; then echo a folder; elif [ -e {p} ]; then echo no plain file; "
@@ -164,12 +164,12 @@ def _exists(path: str, assertion: FileExists, session: Session, _: Network) -> F
     )
     kind, mode = (found.stdout.strip() + "\n").split("\n")[:2]
     if not kind:
-        return Failure(_told(found) or "there is no such file")
+        return Failure(_tail(found) or "there is no such file")
     if kind != "file":
         return Failure(f"it is {kind}")
     if assertion.mode and mode.lstrip("0") != assertion.mode.lstrip("0"):
         return Failure(
-            f"its mode is {mode.lstrip('0') or '0'}" if mode else _told(found) or "its mode is unknown"
+            f"its mode is {mode.lstrip('0') or '0'}" if mode else _tail(found) or "its mode is unknown"
         )
     return None
 
@@ -186,7 +186,7 @@ def _contains(path: str, assertion: FileContains, session: Session, _: Network) 
     command = f"head -c {LARGEST_FILE + 1} {shlex.quote(path)}"
     read = session.host.run(command, timeout=assertion.timeout)
     if not read.ok:
-        return Failure(_told(read))
+        return Failure(_tail(read))
     if assertion.text is not None:
         found = assertion.text in read.stdout
     else:
@@ -231,7 +231,7 @@ def _responds(assertion: HttpResponds, session: Session, network: Network) -> Fa
         return None
     try:
         text = body.decode(charset or "utf-8", "replace")
-    except LookupError:  # a charset that nobody has heard of
+    except LookupError:  # an unknown charset
         text = body.decode("utf-8", "replace")
     if re.search(assertion.body, text, re.MULTILINE):
         return None
@@ -252,7 +252,7 @@ def _runs(name: str, assertion: ContainerRunning, session: Session, _: Network) 
     seen = session.host.run(command, timeout=assertion.timeout)
     if not seen.ok:
         missing = "no such container" in seen.stderr.lower()
-        return Failure(f"there is no container called {name}" if missing else _told(seen))
+        return Failure(f"there is no container called {name}" if missing else _tail(seen))
     state = json.loads(seen.stdout)
     status = state.get("Status") or "not running"
     if status == "exited":
@@ -275,7 +275,7 @@ def _judge(health: dict[str, Any]) -> Failure | None:
     if status == "none":
         return Failure("nobody knows: its image has no HEALTHCHECK", final=True)
     log = health.get("Log") or [{}]
-    output = str(log[-1].get("Output", "")).strip()[-LONGEST_TOLD:]
+    output = str(log[-1].get("Output", "")).strip()[-OUTPUT_LIMIT:]
     return Failure(f"it is {status}: {output}" if output else f"it is {status}", final=True)
 
 
@@ -288,8 +288,8 @@ def _succeeds(assertion: CommandSucceeds, session: Session, _: Network) -> Failu
     done = session.host.run(assertion.command, timeout=assertion.timeout)
     if done.ok:
         return None
-    told = _told(done)
-    return Failure(f"exit status {done.exit_status}: {told}" if told else f"exit status {done.exit_status}")
+    output = _tail(done)
+    return Failure(f"exit status {done.exit_status}: {output}" if output else f"exit status {done.exit_status}")
 
 
 @_ready.register
@@ -311,7 +311,7 @@ def _holds(assertion: CallSucceeds, wants_host: bool, session: Session, _: Netwo
 
 
 def _without_secrets(text: str) -> str:
-    """A text without what may be a key or a password in an address: who asks, and the values of its query."""
+    """Redacts URLs in a text: the login, and the values of the query, may be secrets."""
     text = re.sub(r"(://)[^/?#@\s'\"]+@", r"\1***@", text)
     return re.sub(r"(://[^\s'\"?]*\?)([^\s'\"#]+)", lambda found: found[1] + _names_alone(found[2]), text)
 
@@ -321,10 +321,10 @@ def _names_alone(query: str) -> str:
 
 
 def _short(text: str) -> str:
-    """A text as a literal on one line, cut where it is long."""
+    """A text as a literal on one line, shortened if it is long."""
     return repr(text if len(text) <= 60 else text[:57] + "…")
 
 
-def _told(output: CheckOutput) -> str:
-    """The end of what a command that failed wrote."""
-    return (output.stderr.strip() or output.stdout.strip())[-LONGEST_TOLD:]
+def _tail(output: CheckOutput) -> str:
+    """The end of the output of a failed command."""
+    return (output.stderr.strip() or output.stdout.strip())[-OUTPUT_LIMIT:]

@@ -1,4 +1,4 @@
-"""Which resource needs which, as an object and as a picture."""
+"""The dependency graph, as an object and as a picture."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Graph", "graph"]
 
 @dataclass(frozen=True, repr=False)
 class Graph:
-    """Which resource needs which. In a notebook it shows itself as a picture; as a string it is Mermaid.
+    """The dependency graph. A notebook shows it as a picture; as a string it is Mermaid.
 
     Attributes:
         resources: The resources, in order of deployment.
-        needs: For each, the places in `resources` of what it needs.
-        groups: For each, the path of the group that it is in, such as `webapp/storage`.
+        needs: For each resource, the indices in `resources` of the resources that it needs.
+        groups: For each resource, the path of its group, such as `webapp/storage`.
     """
 
     resources: tuple[Resource, ...]
@@ -26,15 +26,15 @@ class Graph:
     groups: tuple[str | None, ...]
 
     def mermaid(self) -> str:
-        """The graph for Mermaid, which Markdown viewers draw."""
+        """The graph in Mermaid, which Markdown viewers draw."""
         return self._draw("mermaid")
 
     def dot(self) -> str:
-        """The graph for Graphviz."""
+        """The graph in DOT, for Graphviz."""
         return self._draw("dot")
 
     def svg(self) -> str:
-        """The graph as a picture that any browser shows."""
+        """The graph as an SVG picture."""
         return self._draw("svg")
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Graph:
         return self.mermaid()
 
     def __repr__(self) -> str:
-        """How large it is: the whole of it is a picture."""
+        """The number of resources and dependencies."""
         return f"<Graph of {len(self.resources)} resources>"
 
     def _repr_svg_(self) -> str:
@@ -55,7 +55,7 @@ class Graph:
 
 
 def graph(source: Source = "main.py") -> Graph:
-    """Finds out which resource needs which, and does nothing else.
+    """Loads a project, and returns its dependency graph.
 
     Args:
         source: A main.py, a folder that holds one, a group, or a list of resources and groups.
@@ -63,6 +63,6 @@ def graph(source: Source = "main.py") -> Graph:
     Raises:
         LoadError: main.py cannot be used, or there is none.
     """
-    with _interrupt.heard_at_once():
+    with _interrupt.interruptible():
         resources, needs, groups = _core.graph(source)
     return Graph(tuple(resources), tuple(map(tuple, needs)), tuple(groups))

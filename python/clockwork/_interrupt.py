@@ -1,7 +1,7 @@
-"""Ctrl-C while a run goes on, in whichever thread.
+"""Ctrl-C during a run, in any thread.
 
-Python handles signals in its main thread alone. A run there asks for them while it waits; one in another thread is
-told by an `_Ear`, and asks it through `check`.
+Python handles signals in its main thread only. A run in the main thread checks for signals while it waits. A run in
+another thread is stopped by a `_SignalListener`, and polls it through `check`.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LOOPS = ("asyncio.runners", "anyio._backends._asyncio", "ipykernel.ipkernel", "trio._core._ki")
-"""Modules that put a handler of SIGINT in the place of Python's own, to end what they run when it lets them."""
+"""Modules that replace Python's SIGINT handler by one that cancels their current task."""
 
 END_SECONDS = 5.0
-"""How long the interpreter's exit waits for runs in other threads to stop."""
+"""The time that runs in other threads get to stop at the interpreter's exit, in seconds."""
 
 LAST_SECONDS = 0.5
-"""How long it then waits for their threads, so that they can tell of it."""
+"""The time that their threads then get to report it, in seconds."""
 
 
 @contextmanager
-def heard_at_once() -> Iterator[None]:
-    """Lets the first Ctrl-C raise `KeyboardInterrupt` in the run inside, in whichever thread that is.
+def interruptible() -> Iterator[None]:
+    """Makes the first Ctrl-C raise `KeyboardInterrupt` in the enclosed run, in any thread.
 
-    In `asyncio.run` the first one only asks the running task to end, which it cannot while it waits for us.
-    Handlers that the program has set itself are left as they are.
+    The handler of `asyncio.run` only cancels the running task, which does not react while it waits for the run.
+    Handlers that the program has set itself stay.
 
     Raises:
-        ClockworkError: gevent has patched what a run needs, so that nothing would be heard, or done.
+        ClockworkError: gevent has patched threads or processes, with which a run cannot work.
     """
     _refuse_green_threads()
     if threading.current_thread() is not threading.main_thread():
-        with _ear.told():
+        with _listener.registered():
             yield
         return
     handler = signal.getsignal(signal.SIGINT)
@@ -62,18 +62,18 @@ def heard_at_once() -> Iterator[None]:
 def check() -> None:
     """Raises `KeyboardInterrupt` if the run of the current thread is to stop.
 
-    On the main thread there is nothing to do: Python's own handling raises it.
+    In the main thread it does nothing: Python's own signal handling raises it.
     """
     if _here.run is not None:
-        _ear.look()
+        _listener.look()
         if _here.run.is_over():
             raise KeyboardInterrupt
 
 
 def _refuse_green_threads() -> None:
-    """Refuses a process in which `gevent.monkey` has put its own things in the place of threads and processes.
+    """Refuses a process in which `gevent.monkey` has patched threads or processes.
 
-    A run works in threads that are real: they would wait for each other for ever, and for what they start.
+    A run uses native threads. With patched locks and processes they would deadlock.
     """
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None and any(map(monkey.is_module_patched, ("threading", "subprocess", "select"))):
@@ -90,11 +90,11 @@ def _is_of_a_loop(handler: Any) -> bool:
 
 
 class _Run:
-    """A run in a thread that is not the main one.
+    """A run in a thread other than the main thread.
 
     Attributes:
-        stop: Whether it is to stop.
-        heard: Whether Ctrl-C came while the program had a handler of its own.
+        stop: True if the run has to stop.
+        heard: True if Ctrl-C came while the program had its own handler.
     """
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class _Run:
         self.heard = False
 
     def is_over(self) -> bool:
-        # A handler of the program's own may raise, which ends the main thread, or may want the work to go on.
+        # A handler of the program may raise, which ends the main thread, or may let the work continue.
         if not self.stop and not threading.main_thread().is_alive():
             self.stop = self.heard or _has_ended_program()
         return self.stop
@@ -113,16 +113,16 @@ class _Here(threading.local):
     run: _Run | None = None
 
 
-class _Ear:
-    """Hears SIGINT while there are runs in threads other than the main one.
+class _SignalListener:
+    """Listens for SIGINT while there are runs in threads other than the main thread.
 
-    Nothing in Python does so without changing what the main thread does with it. `_core._Sigint` puts a native
-    handler before Python's, which is still called. As `signal.signal` removes the native one again, without a word,
-    it is looked after, and it goes when there is no such run any more. Where it cannot be had, or where other native
-    code has a handler, runs in threads are stopped only by the end of the program.
+    Python has no means for this that leaves the signal handling of the main thread as it is. `_core._Sigint` installs
+    a native handler in front of Python's, which is still called. `signal.signal` silently removes the native handler,
+    so it is checked and reinstalled regularly, and it is removed after the last such run. If it cannot be installed,
+    or if other native code has a handler, runs in threads stop only when the program ends.
 
-    Tried instead: `faulthandler.register` can do all of this by itself, but crashes now and then while it walks the
-    frames of a busy main thread. `signal.set_wakeup_fd` is for the main thread only, and for its event loop.
+    Rejected: `faulthandler.register` could do this alone, but sometimes crashes while it walks the frames of a busy
+    main thread. `signal.set_wakeup_fd` works in the main thread only, and belongs to its event loop.
     """
 
     def __init__(self) -> None:
@@ -133,8 +133,8 @@ class _Ear:
         self._raises = False
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Tells the run inside, which is the current thread's."""
+    def registered(self) -> Iterator[None]:
+        """Registers the enclosed run, which belongs to the current thread."""
         before, run = _here.run, _Run()
         with self._lock:
             self._look()
@@ -153,17 +153,17 @@ class _Ear:
                     self._native.remove()
 
     def forget(self) -> None:
-        """Forgets all runs, and whoever held the lock."""
+        """Forgets all runs, and replaces the lock, which another thread may have held."""
         self._lock = threading.Lock()
         self.runs.clear()
 
     def look(self) -> None:
-        """Tells all runs what has been heard, and goes on listening."""
+        """Passes a received signal to all runs, and keeps listening."""
         with self._lock:
             self._look()
 
     def _look(self) -> None:
-        # Before anything else looks at the handler: what counts is the one that there was when it came.
+        # First of all: the handler that counts is the one that was installed when the signal came.
         if self._native is not None and self._native.heard.take():
             for run in self.runs:
                 run.heard = True
@@ -171,11 +171,11 @@ class _Ear:
         handler = signal.getsignal(signal.SIGINT)
         self._raises = handler is signal.default_int_handler or _is_of_a_loop(handler)
         if not callable(handler):
-            return  # it is ignored, or ends the process at once, and so it shall be
+            return  # SIGINT is ignored, or ends the process at once
         if self._native is not None:
             self._native.install()
             return
-        # Without ctypes there is no way back from the native handler.
+        # Without ctypes the native handler could not be removed again.
         with suppress(ImportError, OSError):
             self._native = _Native()
 
@@ -183,15 +183,15 @@ class _Ear:
 class _Native:
     """The native handler.
 
-    What the system does on SIGINT is read and written as the bytes of a `struct sigaction`, whatever that looks like
-    here; only what has been read is written.
+    The action of the system for SIGINT is read and written as the bytes of a `struct sigaction`. Their layout does not
+    matter, since only bytes that were read before are written.
 
     Attributes:
-        heard: Tells whether the signal has come.
+        heard: Records that the signal has come.
     """
 
     def __init__(self) -> None:
-        """Installs it, which can be done once in a process; later it is put back as it was.
+        """Installs the handler, which works once in a process; `install` puts it back later.
 
         Raises:
             ImportError: This Python was built without ctypes.
@@ -200,25 +200,25 @@ class _Native:
         import ctypes
 
         self._buffer = ctypes.create_string_buffer
-        # Not released meanwhile, the interpreter's lock keeps `signal.signal` from coming in between.
+        # PyDLL keeps the GIL during the call, so that `signal.signal` cannot run in between.
         self._sigaction = ctypes.PyDLL(None).sigaction
         self._address = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_int)(("PyOS_getsig", ctypes.pythonapi))
         self._theirs = self._read()
         self.heard = _core._Sigint()
-        # Else a main thread that waits for a lock, as in `join`, would sleep on where Ctrl-C is to wake it.
+        # Without this, Ctrl-C would not wake a main thread that waits for a lock, as in `join`.
         signal.siginterrupt(signal.SIGINT, True)
         self._ours = self._read()
 
     def install(self) -> None:
-        """Puts it back where it has been replaced by the handler that it calls."""
+        """Reinstalls the handler if it was replaced by the handler that it calls."""
         self._replace(self._theirs, self._ours)
 
     def remove(self) -> None:
-        """Puts back what was there before, unless somebody else has done so."""
+        """Restores the previous handler, unless other code has replaced ours."""
         self._replace(self._ours, self._theirs)
 
     def _read(self) -> tuple[int | None, bytes]:
-        """The address of the handler that there is, and all that the system knows of it."""
+        """The address of the current handler, and the bytes of its `struct sigaction`."""
         action = self._buffer(1024)  # several times what any system needs
         if self._sigaction(int(signal.SIGINT), None, action):
             raise OSError("the handler of SIGINT cannot be read")
@@ -231,30 +231,30 @@ class _Native:
 
 _here = _Here()
 _exiting = threading.Event()
-_ear = _Ear()
+_listener = _SignalListener()
 
 
 def _stop_all() -> None:
-    """Stops the runs that still go on in threads when the interpreter ends, and waits for them.
+    """Stops the runs that are still active in threads when the interpreter exits, and waits for them.
 
-    Python would end their threads amid Rust code, which aborts the process. It waits itself for threads that are
-    no daemons, but in some versions not for one that it was already waiting for when Ctrl-C came.
+    Python would end their threads within Rust code, which aborts the process. Python itself waits for threads that
+    are no daemons, but some versions do not wait for one that was being joined when Ctrl-C came.
     """
     _exiting.set()
-    for run in list(_ear.runs):
+    for run in list(_listener.runs):
         run.stop = True
-    _wait(END_SECONDS, lambda: not _ear.runs)
-    for run in list(_ear.runs):
+    _wait(END_SECONDS, lambda: not _listener.runs)
+    for run in list(_listener.runs):
         _raise_in(run.thread)
-    _wait(LAST_SECONDS, lambda: not _ear.runs and _ear.stopped.isdisjoint(threading.enumerate()))
-    # What imports pyinfra runs native code of others, which aborts just so; and what it defines makes Python forget
-    # what is noted below.
+    _wait(LAST_SECONDS, lambda: not _listener.runs and _listener.stopped.isdisjoint(threading.enumerate()))
+    # The preload thread imports pyinfra, whose native code would abort the process too, and whose imports would clear
+    # the exit status that is set below.
     for thread in threading.enumerate():
         if thread.name == "clockwork-preload":
             _raise_in(thread, SystemExit)
             _wait(END_SECONDS, _has_ended(thread))
     if _has_ended_program():
-        # Python notes this for the exit status.
+        # Python sets the exit status from this exception.
         with suppress(KeyboardInterrupt):
             exec("raise KeyboardInterrupt")
 
@@ -264,7 +264,7 @@ def _has_ended(thread: threading.Thread) -> Callable[[], bool]:
 
 
 def _raise_in(thread: threading.Thread, error: type[BaseException] = KeyboardInterrupt) -> None:
-    """Raises an error in Python code that does not ask for it, such as an endless loop in main.py."""
+    """Raises an exception in Python code that does not poll, such as an endless loop in main.py."""
     with suppress(ImportError):
         import ctypes
 
@@ -273,22 +273,22 @@ def _raise_in(thread: threading.Thread, error: type[BaseException] = KeyboardInt
 
 
 def _has_ended_program() -> bool:
-    """Whether Ctrl-C has ended the main program."""
-    # At a prompt, the last exception is only the last that was shown.
+    """Tells if Ctrl-C has ended the main program."""
+    # At an interactive prompt, `last_type` is only the last exception that was shown.
     return getattr(sys, "last_type", None) is KeyboardInterrupt and not hasattr(sys, "ps1")
 
 
 def _wait(seconds: float, done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
     while not done() and time.monotonic() < deadline:
-        # Another Ctrl-C does not make it faster.
+        # Further Ctrl-C are ignored while waiting.
         with suppress(KeyboardInterrupt):
             time.sleep(0.01)
 
 
 def _forget_all() -> None:
-    """Begins anew in a forked child, which has none of its parent's threads."""
-    _ear.forget()
+    """Resets the state in a forked child, which has none of its parent's threads."""
+    _listener.forget()
     _here.run = None
 
 

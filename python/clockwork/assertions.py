@@ -1,4 +1,4 @@
-"""What has to hold once a resource is deployed: `assertions=[…]` of any resource, tried by `clockwork check`.
+"""Assertions about deployed resources: `assertions=[…]` of any resource, checked by `clockwork check`.
 
 ```python
 from clockwork.assertions import ContainerRunning, HttpResponds
@@ -12,8 +12,8 @@ web = DockerServiceResource(
 )
 ```
 
-Files, containers and commands are looked at on the host itself; ports and addresses are tried from this machine. A
-function of your own is an assertion too: it fails by raising or by returning False.
+Files, containers and commands are checked on the host; ports and URLs from this machine. A function of your own is
+an assertion too: it fails if it raises or returns False.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def _expression(pattern: str | None) -> str | None:
 
 
 def needs_host(function: Callable[..., Any]) -> bool:
-    """Whether a function has to be called with a `CheckHost`, and not with nothing.
+    """Tells if a function takes a `CheckHost`, or no argument.
 
     Raises:
         ValueError: It can be called neither way.
     """
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some functions that are not written in Python do not tell
+    except (TypeError, ValueError):  # some functions that are not written in Python have no signature
         return False
     for arguments in ((), (None,)):
         try:
@@ -79,9 +79,9 @@ def needs_host(function: Callable[..., Any]) -> bool:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """What a function is called, for people."""
+    """The name of a function, for messages."""
     inner: Any = inspect.unwrap(function)
-    inner = getattr(inner, "func", inner)  # of functools.partial
+    inner = getattr(inner, "func", inner)  # the function of a functools.partial
     name = str(getattr(inner, "__name__", type(inner).__name__))
     if name == "<lambda>":
         return f"the lambda in line {inner.__code__.co_firstlineno}"
@@ -105,13 +105,13 @@ def _function(given: object) -> Callable[..., Any]:
 
 
 class Assertion(BaseModel):
-    """Something that can be tried on a host, and holds or does not.
+    """A statement about a deployed resource that holds on a host or does not.
 
     Attributes:
-        timeout: How long one try may take, in seconds.
-        retries: How often to try again after a failure. None tries again for about 10 seconds, as a port, an
-            address and a container do unless you say otherwise; everything else is tried once.
-        interval: How long to wait between two tries, in seconds.
+        timeout: The time limit of one try, in seconds.
+        retries: The number of retries after a failure. None retries for about 10 seconds; it is the default of ports,
+            URLs and containers, while everything else is tried once.
+        interval: The delay between two tries, in seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,7 +122,7 @@ class Assertion(BaseModel):
 
 
 class _OfFile(Assertion):
-    """What can be said of a file."""
+    """An assertion about a file."""
 
     path: str | None = None
 
@@ -135,7 +135,7 @@ class _OfFile(Assertion):
 
 
 class FileExists(_OfFile):
-    """There is a file, on the host.
+    """A file exists on the host.
 
     Attributes:
         path: Its path, a `FileResource`'s own if left out. A relative one is below the folder of main.py, and `~`
@@ -154,10 +154,10 @@ class FileExists(_OfFile):
 
 
 class FileContains(_OfFile):
-    r"""A file on the host holds a text, or something that a regular expression finds in it.
+    r"""A file on the host contains a text, or a match of a regular expression.
 
     Attributes:
-        text: The text, to the letter.
+        text: The exact text.
         pattern: The regular expression, instead of a text. `^` and `$` match at each line.
         path: The file's path, as in `FileExists`.
     """
@@ -180,7 +180,7 @@ class FileContains(_OfFile):
 
 
 class _OfService(Assertion):
-    """What can be said of a service, which may need a moment to start."""
+    """An assertion about a service, which may need a moment to start."""
 
     retries: int | None = Field(default=None, ge=0)
 
@@ -188,7 +188,8 @@ class _OfService(Assertion):
 class PortOpen(_OfService):
     """Something accepts TCP connections on a port, as seen from this machine.
 
-    Docker accepts them on a published port before the program in the container does: `HttpResponds` tells more.
+    Docker accepts connections on a published port before the program in the container does; `HttpResponds` is a
+    stronger check.
 
     Attributes:
         port: The port, from 1 to 65535.
@@ -244,8 +245,8 @@ class ContainerRunning(_OfService):
 
     Attributes:
         name: The container's name; the resource's own if left out.
-        healthy: Whether its health check has to say that it is healthy. Unless `retries` says otherwise, one that
-            is still starting is waited for up to a minute, and one that is unhealthy is not waited for.
+        healthy: Requires that its health check reports healthy. Unless `retries` is set, a container that is still
+            starting gets up to a minute, and an unhealthy one fails at once.
     """
 
     name: str | None = None
@@ -263,7 +264,7 @@ class CommandSucceeds(Assertion):
     """A shell command ends with exit status 0, on the host.
 
     Attributes:
-        command: The command, for `sh -c`. It and all that it started are stopped when its time is up.
+        command: The command, for `sh -c`. At the time limit it is stopped with all processes that it started.
     """
 
     command: str
@@ -280,9 +281,9 @@ class CallSucceeds(Assertion):
     """A function of yours neither raises nor returns False. A plain function in the list means the same.
 
     Attributes:
-        function: It is called with no argument or, where it needs one, with a `CheckHost`. When its time is up it
-            counts as failed, although Python cannot stop it.
-        description: What it checks, in a few words; the function's name if left out.
+        function: Called without argument or, if it takes one, with a `CheckHost`. At the time limit it counts as
+            failed, although Python cannot stop it.
+        description: The assertion in a few words; the function's name if left out.
     """
 
     function: SkipJsonSchema[Annotated[Callable[..., Any], PlainValidator(_function)]]
@@ -296,17 +297,17 @@ class Runner(Protocol):
     """Runs commands on a host."""
 
     def __call__(self, command: str, timeout: float) -> CheckOutput:
-        """Runs one."""
+        """Runs a command."""
 
 
 @dataclass(frozen=True)
 class CheckOutput:
-    """What a command did.
+    """The result of a command.
 
     Attributes:
         exit_status: Its exit status.
-        stdout: What it wrote to standard output.
-        stderr: What it wrote to standard error.
+        stdout: Its standard output.
+        stderr: Its standard error.
     """
 
     exit_status: int
@@ -315,16 +316,16 @@ class CheckOutput:
 
     @property
     def ok(self) -> bool:
-        """Whether it ended with exit status 0."""
+        """True if its exit status is 0."""
         return self.exit_status == 0
 
 
 class CheckHost:
-    """The host that a function of yours is to check.
+    """The host on which a function of yours checks something.
 
     Attributes:
         name: Its name in the inventory, such as `@local`.
-        address: Where it can be reached from this machine: `localhost` for this one, else its `ssh_hostname`.
+        address: Its address as seen from this machine: `localhost` for this machine, else its `ssh_hostname`.
     """
 
     __slots__ = ("_runner", "address", "name")
@@ -340,10 +341,10 @@ class CheckHost:
 
         Args:
             command: The command, for `sh -c`.
-            timeout: How long it may take, in seconds.
+            timeout: The time limit, in seconds.
 
         Returns:
-            How it ended, and what it wrote. A command that fails raises nothing.
+            Its exit status and its output. A command that fails raises nothing.
 
         Raises:
             TimeoutError: It took longer, and has been stopped.
@@ -357,15 +358,15 @@ class CheckHost:
 
 
 def checked(assertions: Iterable[object], own_path: str | None, kind: str) -> list[Assertion]:
-    """Makes assertions of all that a list of them may hold.
+    """Validates a list of assertions, and wraps plain functions.
 
     Args:
-        assertions: What is listed.
-        own_path: The path of the resource, where it is a file.
+        assertions: The items of the list.
+        own_path: The path of the resource, if it is a file.
         kind: The resource's class, for messages.
 
     Raises:
-        ValueError: Something in the list is no assertion, or none for this resource.
+        ValueError: An item is no assertion, or does not apply to this resource.
     """
     made = []
     for given in map(_one, assertions):
@@ -390,4 +391,4 @@ def _one(given: object) -> Assertion | Callable[..., Any]:
 
 
 AssertionList = SkipJsonSchema[list[Annotated[Assertion | Callable[..., Any], PlainValidator(_one)]]]
-"""The type of a resource's `assertions`. They are taken as they are, and stand in no JSON schema."""
+"""The type of a resource's `assertions`. They are not part of a JSON schema."""

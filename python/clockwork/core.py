@@ -20,29 +20,28 @@ class ClockworkCore:
     What is left out here is looked up in the environment, then in `.env` beside main.py, then in `.env` in the
     working folder, and then has a default.
 
-    A `progress` is told of each `event` as a dictionary; where it is about a `resource`, that is its `kind` and `name`:
+    `progress` receives each `event` as a dictionary; its `resource`, if any, has `kind` and `name`:
     `waiting` (`holder`), `waited`; `generate_begin` (`total`, `pinned`, `model`), `generate_start`, `generate_delta`
     (`text`), `generate_retry` (`attempt`, `seconds`, `reason`), `generate_repair` (`attempt`, `complaint`),
     `generate_end` (`seconds`, `tokens`), `generate_error` (`error`); `download` (`what`, `bytes`, `total`);
     `host_connected` and `host_error` (`host`, `error`); `deploy_begin` (`total`, `hosts`); `operation_start` and
     `operation_end` (`host`, `operation`, `action`, `failed`, `seconds`); `check_start` and `check_end` (`host`,
-    `check`, `ok`, `error`, `attempts`, `seconds`). There may be more in time.
+    `check`, `ok`, `error`, `attempts`, `seconds`). Further events may be added.
 
     Args:
         api_key: The key of the model server. `OPENROUTER_API_KEY`.
         model: The model's name; `local` is the small model that needs no key, `local:/path/to/model.gguf` one
             of your own, and `a,b` falls back to `b`. `OPENROUTER_MODEL`.
         base_url: The address of an OpenAI-compatible server. `OPENROUTER_BASE_URL`.
-        concurrency: How many requests are made at once; 8 if left out.
-        output_dir: Where the compiled files go; `.clockwork/pyinfra` beside main.py if left out.
+        concurrency: The number of concurrent requests; 8 if left out.
+        output_dir: The folder of the compiled files; `.clockwork/pyinfra` beside main.py if left out.
             `PYINFRA_OUTPUT_DIR`.
-        max_repairs: How often an answer that fails a check goes back to the model; 2 if left out.
+        max_repairs: The number of times that an answer that fails a check goes back to the model; 2 if left out.
         max_tokens_total: The tokens that a run may use, questions and answers. Each answer is bounded by what is
             left, so a run uses no more, as long as the server keeps to `max_tokens`.
         max_cost: The US dollars that a run may cost, at the prices that OpenRouter lists; a server that lists none is
             not asked.
-        allow_unverified_images: Whether to use images that the model names, also where they are none of Docker's
-            official ones.
+        allow_unverified_images: Accept images that the model names and that are not Docker official images.
         compiler: A compiler of your own, for another inventory.
 
     Attributes:
@@ -97,35 +96,35 @@ class ClockworkCore:
         Args:
             source: A main.py, a folder that holds one, a list of resources, or a plan that `plan` has written to a
                 file: then exactly that plan is run, or none.
-            dry_run: Whether to find out what would change, and change nothing.
-            fail_fast: Whether a host stops at its first failure. Else it goes on with what does not depend on the
-                resource that failed.
-            regenerate: Whether to ask the model anew although the lock has an answer: for all resources, or for
-                those that are named.
-            locked: Whether to fail, instead of asking the model, where the lock lacks something.
+            dry_run: Only report what would change.
+            fail_fast: Stop a host at its first failure. By default it continues with the resources that do not
+                depend on the failed one.
+            regenerate: Ask the model again although the lock has an answer: for all resources (True), or for the
+                named ones.
+            locked: Fail instead of asking the model if the lock lacks something.
             target: The name of a resource or a group, or several: only these, and what they need.
-            prune: Whether to remove what main.py no longer has.
-            lock_timeout: How many seconds to wait for another run on the same project.
-            approve: Called with the plan before anything is done; nothing is, where it says no.
-            check: Whether to try the assertions of what was deployed, in the end.
-            progress: Called with a dictionary for everything that happens, from several threads.
+            prune: Remove orphans: resources that main.py no longer has.
+            lock_timeout: The time to wait for another run on the same project, in seconds.
+            approve: Called with the plan before anything is done; False declines it.
+            check: Check the assertions of the deployed resources at the end.
+            progress: Called with a dictionary for each event, from several threads.
 
         Returns:
-            What was done to each resource on each host.
+            The outcome of each resource on each host.
 
         Raises:
             LoadError: main.py cannot be used, or there is none.
-            TargetError: There is nothing of that name.
+            TargetError: No resource or group has that name.
             LockError: clockwork.lock cannot be read, or with `locked` lacks something.
             StateError: .clockwork/state.json cannot be used.
             StateLockedError: Another run is at work on the same project.
-            GenerationError: The model did not give what it was asked for. Nothing has been deployed.
+            GenerationError: The model gave no usable answer. Nothing has been deployed.
             CompileError: A resource cannot be turned into pyinfra code. Nothing has been deployed.
-            PlanMovedError: The plan in the file does not hold any more. Nothing has been deployed.
-            ProtectedError: What is protected would be removed or replaced. Nothing has been deployed.
+            PlanMovedError: The plan in the file no longer applies. Nothing has been deployed.
+            ProtectedError: A protected resource would be removed or replaced. Nothing has been deployed.
             DeclinedError: `approve` said no. Nothing has been deployed.
-            DeployError: An operation or a host failed; its `result` tells what had been done.
-            CheckError: All is deployed, and stays, but an assertion does not hold; its `result` tells which.
+            DeployError: An operation or a host failed; its `result` has what was done before.
+            CheckError: Everything is deployed, and stays, but an assertion does not hold; its `result` has it.
             KeyboardInterrupt: Ctrl-C, or in a thread the end of the program; everything has been stopped. Where the
                 program has a SIGINT handler of its own, a run goes on unless the handler raises, and in a thread
                 unless that ends the main thread.
@@ -153,20 +152,20 @@ class ClockworkCore:
         out: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Result:
-        """Finds out what `apply` would change, on which host, and changes nothing on any.
+        """Reports what `apply` would change on each host, and changes nothing there.
 
-        It compares what main.py wants with what was deployed, and with what the hosts look like. What the model has
-        to write is asked for and pinned in the lock, so that the plan shows what an `apply` then deploys. Arguments
-        and errors are those of `apply`.
+        It compares the desired state (main.py) with the prior state (the last deployment) and the observed state (the
+        hosts). Missing artifacts are generated and pinned in the lock, so that the plan shows what an `apply` then
+        deploys. Arguments and errors are those of `apply`.
 
         Args:
             source: A main.py, a folder that holds one, or a list of resources.
-            regenerate: Whether to ask the model anew.
-            locked: Whether to fail where the lock lacks something.
+            regenerate: Ask the model again.
+            locked: Fail if the lock lacks something.
             target: Only these resources or groups, and what they need.
-            prune: Whether `out` is to be a plan that removes what main.py no longer has.
+            prune: Plan to remove orphans too.
             out: A file to write the plan to, for `apply`.
-            progress: Called with a dictionary for everything that happens, from several threads.
+            progress: Called with a dictionary for each event, from several threads.
         """
         options = {
             "regenerate": _names(regenerate),
@@ -186,10 +185,10 @@ class ClockworkCore:
         locked: bool = False,
         progress: Progress | None = None,
     ) -> Result:
-        """Does all that `apply` does, without deploying.
+        """Does everything that `apply` does, except deploying.
 
-        Arguments and errors are those of `apply`. With `dry_run` the model is not asked: the artifacts that it
-        would be asked for have no `content`, and their `request` is what would be sent.
+        Arguments and errors are those of `apply`. With `dry_run` the model is not asked: missing artifacts have no
+        `content`, and their `request` is what would be sent.
         """
         options = {"dry_run": dry_run, "regenerate": _names(regenerate), "locked": locked}
         return self._run("generate", source, options, progress)
@@ -207,8 +206,8 @@ class ClockworkCore:
     ) -> Result:
         """Takes the resources down again, the last one first. Never asks a model, and needs no lock.
 
-        What was deployed is taken down as it was deployed, also where main.py has changed since, or is gone. With
-        `target`, what needs these resources is taken down with them. Arguments and errors are those of `apply`.
+        Resources are taken down as they were deployed, even if main.py has changed since, or is gone. With `target`,
+        the resources that need these are taken down too. Arguments and errors are those of `apply`.
         """
         options = {
             "dry_run": dry_run,
@@ -221,21 +220,21 @@ class ClockworkCore:
     def check(
         self, source: Source = "main.py", *, target: Target = None, progress: Progress | None = None
     ) -> Result:
-        """Tries the assertions of the resources on their hosts, and changes nothing there.
+        """Checks the assertions of the resources on their hosts, and changes nothing there.
 
         Never asks a model, and needs no key and no lock.
 
         Args:
             source: A main.py, a folder that holds one, or a list of resources.
             target: Only these resources or groups, and what they need.
-            progress: Called with a dictionary for everything that happens, from several threads.
+            progress: Called with a dictionary for each event, from several threads.
 
         Returns:
-            How each assertion went on each host, as `checks`.
+            The result of each assertion on each host, as `checks`.
 
         Raises:
             LoadError: main.py cannot be used, or there is none.
-            CheckError: An assertion does not hold, or a host is away; its `result` tells which.
+            CheckError: An assertion does not hold, or a host is away; its `result` has it.
             KeyboardInterrupt: Everything has been stopped.
         """
         return self._run("check", source, {"targets": _targets(target)}, progress)
@@ -251,19 +250,20 @@ class ClockworkCore:
         target: Target = None,
         on_round: Callable[[_watch.Round], object] | None = None,
     ) -> Iterator[_watch.Round]:
-        """Looks again and again whether somebody else has changed what was deployed, and repairs it.
+        """Watches for drift: compares the hosts with what was deployed, again and again, and repairs it with `heal`.
 
-        It never asks a model, and leaves alone what main.py, which each round reads anew, wants otherwise than it was
-        deployed. A host that is away or a main.py that is broken stands in the round, and the next one comes.
+        It never asks a model. Each round reads main.py again; definitions that differ from what was deployed are
+        reported as pending, and are not deployed. Unreachable hosts and errors in main.py are part of the round, and
+        do not end the watch.
 
         Args:
             source: A main.py, a folder that holds one, or a list of resources.
             interval: Seconds from the beginning of a round to that of the next; rounds do not overlap.
-            heal: Whether to repair what has drifted, on its host, and check it afterwards.
-            webhook: An http or https address to tell of what happens, by a POST of JSON. `CLOCKWORK_WEBHOOK`.
-            rounds: How many rounds to make; without end if left out.
+            heal: Repair drifted resources, and check them afterwards.
+            webhook: An http or https address that receives notifications, by a POST of JSON. `CLOCKWORK_WEBHOOK`.
+            rounds: The number of rounds; without end if left out.
             target: Only these resources or groups, and what they need.
-            on_round: Called with each round, before it is given.
+            on_round: Called with each round, before it is yielded.
 
         Returns:
             The rounds, one after the other, as `for round in core.watch(): …`; a round is made when it is asked for.
@@ -286,8 +286,8 @@ class ClockworkCore:
     ) -> Result:
         if isinstance(source, Path):
             source = str(source)
-        with _interrupt.heard_at_once(), _notebook.progress(progress) as told:
-            return _core.run(command, source, options, self._overrides, self.pyinfra_compiler, told, approve)
+        with _interrupt.interruptible(), _notebook.progress(progress) as receiver:
+            return _core.run(command, source, options, self._overrides, self.pyinfra_compiler, receiver, approve)
 
 
 def _names(regenerate: Regenerate) -> bool | list[str]:
@@ -342,7 +342,7 @@ def plan(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
-    """Finds out what would change. See `ClockworkCore.plan`, and `ClockworkCore` for the settings."""
+    """Reports what would change. See `ClockworkCore.plan`, and `ClockworkCore` for the settings."""
     return ClockworkCore(**settings).plan(
         source,
         regenerate=regenerate,
@@ -363,7 +363,7 @@ def generate(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
-    """Does all but deploy. See `ClockworkCore.generate`, and `ClockworkCore` for the settings."""
+    """Generates and compiles without deploying. See `ClockworkCore.generate`, and `ClockworkCore` for the settings."""
     return ClockworkCore(**settings).generate(
         source, dry_run=dry_run, regenerate=regenerate, locked=locked, progress=progress
     )
@@ -395,5 +395,5 @@ def destroy(
 def check(
     source: Source = "main.py", *, target: Target = None, progress: Progress | None = None, **settings: Any
 ) -> Result:
-    """Tries the assertions of resources. See `ClockworkCore.check`, and `ClockworkCore` for the settings."""
+    """Checks the assertions of resources. See `ClockworkCore.check`, and `ClockworkCore` for the settings."""
     return ClockworkCore(**settings).check(source, target=target, progress=progress)

@@ -1,8 +1,8 @@
 """Every error that Clockwork raises.
 
-All of them are `ClockworkError`; where Python has an error of the same meaning, they are that too, so that
-``except FileNotFoundError`` or ``except TimeoutError`` works as a reader expects. They pickle, and carry what
-is known about the failure as attributes.
+All of them are `ClockworkError`. Where Python has a built-in exception with the same meaning, they inherit it too, so
+that ``except FileNotFoundError`` or ``except TimeoutError`` works as expected. They can be pickled, and have the
+details of the failure as attributes.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ __all__ = [
 
 
 class ClockworkError(Exception):
-    """What all errors of Clockwork have in common.
+    """The base class of all errors of Clockwork.
 
     Attributes:
-        message: What was being done to which resource, what went wrong, and what to do next.
-        result: What had been done until then, where anything had.
+        message: The attempted action with its resource, the problem, and the next step.
+        result: The result up to the failure, if there is any.
     """
 
     def __init__(self, message: str = "", result: Result | None = None) -> None:
-        """Keeps the message and what had been done."""
+        """Stores the message and the result."""
         super().__init__(message)
         self.message = message
         self.result = result
 
     def __str__(self) -> str:
-        """The message alone: parents such as `OSError` would add to it."""
+        """The message alone, because parents such as `OSError` would add to it."""
         return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -76,11 +76,11 @@ class SettingsError(ClockworkError, ValueError):
 
 
 class LoadError(ClockworkError):
-    """main.py does not parse, or raises."""
+    """main.py cannot be parsed, or raises."""
 
 
 class ProjectNotFoundError(LoadError, FileNotFoundError):
-    """There is no main.py where one was looked for."""
+    """There is no main.py in the given place."""
 
 
 class NoResourcesError(LoadError, LookupError):
@@ -92,23 +92,23 @@ class DuplicateResourceError(LoadError, ValueError):
 
 
 class InvalidResourceError(LoadError, ValueError):
-    """A resource has a field that does not validate, or a group something in it that cannot be."""
+    """A resource has an invalid field, or a group an invalid member."""
 
 
 class DependencyCycleError(LoadError, ValueError):
-    """Resources depend on one another, so that none can be the first."""
+    """The dependencies of the resources form a cycle."""
 
 
 class TargetError(ClockworkError, LookupError):
-    """A name is that of no resource and no group, or of several groups."""
+    """A name matches no resource and no group, or several groups."""
 
 
 class GenerationError(ClockworkError):
-    """The model did not give what it was asked for."""
+    """The model gave no usable answer."""
 
 
 class MissingKeyError(GenerationError, LookupError):
-    """Something has to be generated, and there is no API key."""
+    """An artifact has to be generated, and there is no API key."""
 
 
 class AuthenticationError(GenerationError, PermissionError):
@@ -124,7 +124,7 @@ class ModelNotFoundError(GenerationError, LookupError):
 
 
 class RateLimitError(GenerationError):
-    """The model server wants fewer requests, and still did after all retries."""
+    """The model server still limits the rate of requests after all retries."""
 
 
 class ModelConnectionError(GenerationError, ConnectionError):
@@ -132,23 +132,23 @@ class ModelConnectionError(GenerationError, ConnectionError):
 
 
 class ModelTimeoutError(GenerationError, TimeoutError):
-    """The model server takes too long."""
+    """The model server did not answer in time."""
 
 
 class ModelServerError(GenerationError):
-    """The model server failed, or answered with something that is no answer."""
+    """The model server failed, or sent a malformed response."""
 
 
 class AnswerError(GenerationError, ValueError):
-    """The model's answer is empty, cut off, refused, or not of the shape that was asked for."""
+    """The model's answer is empty, truncated, a refusal, or does not match the schema."""
 
 
 class BudgetError(GenerationError):
-    """The limit of tokens or of cost that was set for the run leaves no room to ask for more, or cut an answer off."""
+    """The token or cost budget of the run is used up, or truncated an answer."""
 
 
 class LocalModelError(GenerationError):
-    """The local model cannot be fetched or started."""
+    """The local model cannot be downloaded or started."""
 
 
 class LockError(ClockworkError, ValueError):
@@ -156,7 +156,7 @@ class LockError(ClockworkError, ValueError):
 
 
 class LockedError(LockError):
-    """clockwork.lock lacks something, or has it out of date, and no model was to be asked."""
+    """clockwork.lock lacks an artifact or has an outdated one, and the model may not be asked."""
 
 
 class CompileError(ClockworkError, ValueError):
@@ -168,28 +168,28 @@ class WriteError(ClockworkError, OSError):
 
 
 class DeployError(ClockworkError):
-    """An operation failed, or a host could not be used. `result` tells which."""
+    """An operation failed, or a host could not be used. `result` has the details."""
 
 
 class CheckError(ClockworkError, AssertionError):
-    """An assertion does not hold, or a host could not be checked. `result` tells which. What is deployed stays."""
+    """An assertion does not hold, or a host could not be checked. `result` has the details. Deployed resources stay."""
 
 
 class StateError(ClockworkError, ValueError):
-    """`.clockwork/state.json` cannot be used, or does not know what was asked for."""
+    """`.clockwork/state.json` cannot be used, or lacks the requested resource."""
 
 
 class StateLockedError(ClockworkError, TimeoutError):
-    """Another run is at work on the same project."""
+    """Another run holds the lock of the project."""
 
 
 class ProtectedError(ClockworkError, PermissionError):
-    """What is protected would be removed or replaced. Nothing has been done; `result` is the plan."""
+    """A protected resource would be removed or replaced. Nothing has been done; `result` is the plan."""
 
 
 class PlanMovedError(ClockworkError, RuntimeError):
-    """A plan in a file does not hold any more. Nothing has been done."""
+    """A saved plan no longer applies. Nothing has been done."""
 
 
 class DeclinedError(ClockworkError, RuntimeError):
-    """Somebody said no to a plan. Nothing has been done; `result` is the plan."""
+    """A plan was declined. Nothing has been done; `result` is the plan."""

@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalServer", "is_pulled", "leave", "model_path", "pull", "require_runtime", "unload"]
 
-# Measured with the small model on two cores: one request at a time gives some 90 tokens a second, four
-# together some 140. A slot of 4,096 tokens holds a prompt and the longest file that MEDIUM asks for.
+# Measured with the small model on two cores: about 90 tokens per second for one request at a time, about 140
+# for four together. A slot of 4,096 tokens holds a prompt and the longest file of size MEDIUM.
 SLOTS = 4
 SLOT_TOKENS = 4096
-# What the small model writes beyond this is never of use: it has lost its way.
+# Beyond this length the text of the small model degenerates.
 SMALL_MODEL_TOKENS = 1500
-# A server that nobody has asked for this long gives its memory back, and loads again when it is asked.
+# A server without requests for this long frees its memory, and loads the model again on the next request.
 IDLE_SECONDS = 120
 
-# How long the server's loop has to become idle before it is stopped.
+# The time that the server's loop gets to become idle before it is stopped.
 SETTLE_SECONDS = 0.3
 
 _lock = threading.Lock()
@@ -52,23 +52,23 @@ class LocalServer:
     """A running model server on loopback, for as long as the ``with`` block lasts.
 
     Servers are shared: within a process, a model is loaded once, and a second `LocalServer` for the same file
-    starts at once. `close` therefore only lets go; the memory is given back after some idle time, at
+    starts at once. `close` therefore only releases it; the memory is freed after some idle time, by
     `unload`, or at the interpreter's exit.
 
     Attributes:
-        base_url: What an OpenAI client wants as its base URL; it ends in ``/v1``.
-        model: The name to ask for, which is the file's own without its ending.
+        base_url: The base URL for an OpenAI client; it ends in ``/v1``.
+        model: The model's name: the name of the file without its suffix.
         path: The model file.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Starts the server, or joins the one that runs already. May be called from any thread.
+        """Starts the server, or shares the one that is running. May be called from any thread.
 
         Args:
-            path: A GGUF file of a chat model. None stands for the small model, which is fetched if need be.
+            path: A GGUF file of a chat model. None means the small model, which is downloaded if needed.
 
         Raises:
-            LocalModelError: The file is no model, cannot be fetched, or the server library is missing.
+            LocalModelError: The file is no model or cannot be downloaded, or the server library is missing.
         """
         require_runtime()
         self.path = _checked(Path(path)) if path is not None else pull()
@@ -77,7 +77,7 @@ class LocalServer:
             key = (self.path.resolve(), stat.st_mtime_ns, stat.st_size)
             if key not in _running:
                 if not _running:
-                    # The native server must be gone before the interpreter is: see `_Running.stop`.
+                    # The native server has to be stopped before the interpreter exits: see `_Running.stop`.
                     atexit.unregister(unload)
                     atexit.register(unload)
                 _running[key] = _Running(self.path)
@@ -86,16 +86,16 @@ class LocalServer:
         self.model = self.path.stem
 
     def close(self) -> None:
-        """Lets go of the server. It stays loaded for the next one; `unload` stops it."""
+        """Releases the server. It stays loaded for the next use; `unload` stops it."""
 
     def __enter__(self) -> Self:
-        """Gives the server itself."""
+        """Returns the server."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Lets go of the server."""
+        """Releases the server."""
         self.close()
 
     def __repr__(self) -> str:
@@ -106,27 +106,27 @@ class LocalServer:
 def require_runtime() -> None:
     """Checks that the server library is installed, without loading it.
 
-    Call it before a long `pull`, which would be for nothing without it.
+    Call it before a long `pull`, which would be useless without the library.
 
     Raises:
-        LocalModelError: It is not.
+        LocalModelError: It is not installed.
     """
     if importlib.util.find_spec("xllamacpp") is None:
         raise LocalModelError('A local model needs one more package: `pip install "clockwork[local]"`.')
 
 
 def unload() -> None:
-    """Stops all servers of this process and gives their memory back. Answers under way are broken off."""
+    """Stops all servers of this process and frees their memory. Answers in progress are aborted."""
     with _lock:
         while _running:
             _running.popitem()[1].stop()
 
 
 def leave(status: int) -> None:
-    """Ends the process with an exit status at once if a server runs; does nothing if none does.
+    """Ends the process at once if a server is running; otherwise does nothing.
 
-    For a program that is through: the system takes back what the server has, and the server's own way to stop,
-    which is not to be relied on (see `_Running.stop`), is not needed.
+    For the end of a program: the system frees the server's resources, so that its unreliable shutdown (see
+    `_Running.stop`) is not needed.
 
     Args:
         status: The exit status.
@@ -150,7 +150,7 @@ class _Running:
                 'Install it anew with `pip install --force-reinstall "clockwork[local]"`.'
             ) from error
         try:
-            # The native object is kept here alone: dropping this reference is what stops the server.
+            # This is the only reference to the native object: dropping it stops the server.
             self._server: Any = native.Server(_parameters(native, path))
         except RuntimeError as error:
             raise LocalModelError(
@@ -162,23 +162,23 @@ class _Running:
     def stop(self) -> None:
         """Stops the server.
 
-        The native destructor waits, with the interpreter's lock in its hand, until every answer is through,
-        which it never is: it hangs. Left to the interpreter's exit, an answer under way ends in a crash
-        instead. So the server's side of each connection is shut first; then nothing is left to wait for.
+        The native destructor holds the GIL while it waits for every answer to finish, so an answer in progress
+        is a deadlock; at the interpreter's exit it is a crash. The server's side of each connection is
+        therefore shut down first, so that no answer is in progress.
         """
-        # The listening socket first, so that no new connection comes in between.
+        # The listening socket first, so that no new connection is accepted in between.
         for connected in (False, True):
             for descriptor in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
                 with contextlib.suppress(OSError):
                     self._shut(descriptor, connected)
-        # It also waits forever for its loop if that is told to end just when it begins to wait for work; when
-        # nothing has come in for a moment, it waits already, and hears of it.
+        # The destructor also deadlocks if it stops the loop just when the loop begins to wait for work. After a
+        # moment without requests the loop is already waiting, and receives the stop.
         time.sleep(SETTLE_SECONDS)
         self._server = None
 
     def _shut(self, descriptor: int, connected: bool) -> None:
-        """Shuts a descriptor if it is the server's listening or, as asked, a connected socket."""
-        # A duplicate, because another thread may close the number and get it again for something else.
+        """Shuts down a descriptor if it is the server's listening socket or, with `connected`, a connection of it."""
+        # A duplicate, because another thread may close the descriptor and reuse its number.
         pinned = os.dup(descriptor)
         try:
             found = socket.socket(fileno=pinned)
@@ -193,20 +193,20 @@ class _Running:
 
 
 def _parameters(native: Any, path: Path) -> Any:
-    """How the server is run: silent, on loopback alone, with nothing switched on that is not needed."""
+    """The parameters of the server: silent, on loopback only, without optional features."""
     parameters = native.CommonParams()
     parameters.model.path = str(path)
-    parameters.model_alias = {path.stem}  # else answers name the file's whole path
+    parameters.model_alias = {path.stem}  # otherwise answers have the full path of the file
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.verbosity = -1
-    # No page in a browser may use the server, and nobody may read what others asked it.
+    # Web pages may not use the server, and requests of others are not readable.
     parameters.cors_origins = ""
     parameters.endpoint_slots = False
     parameters.ui = False
     for threads in (parameters.cpuparams, parameters.cpuparams_batch):
         threads.n_threads = _cores()
-        threads.poll = 0  # threads that spin while they wait starve each other on a busy machine
+        threads.poll = 0  # spinning threads starve each other on a busy machine
     parameters.n_parallel = SLOTS
     parameters.n_ctx = SLOTS * SLOT_TOKENS
     # Half the memory for the context (360 instead of 530 MB in all), at the same speed.
@@ -215,8 +215,8 @@ def _parameters(native: Any, path: Path) -> Any:
     parameters.cache_idle_slots = False
     parameters.sleep_idle_seconds = IDLE_SECONDS
     if path == model_path():
-        # For requests that ask for nothing else. Without these the small model repeats itself to the end of its
-        # context: with a low temperature nearly always, with a plain repeat penalty still in every second text.
+        # Defaults for requests that set nothing else. Without these the small model repeats itself until its context
+        # is full: nearly always with a low temperature, and in every second text with a plain repeat penalty.
         parameters.n_predict = SMALL_MODEL_TOKENS
         parameters.sampling.temp = 0.6
         parameters.sampling.top_p = 0.9
@@ -227,13 +227,13 @@ def _parameters(native: Any, path: Path) -> Any:
 
 
 def _cores() -> int:
-    """The cores to use: all that this process may, up to eight: a small model gains nothing from more."""
+    """The number of cores to use: all available ones, up to eight; more do not speed up a small model."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, 8)
 
 
 def _checked(path: Path) -> Path:
-    """A model file of the user's own, if it is one."""
+    """Checks that a file of the user's is a GGUF model."""
     path = path.expanduser().absolute()
     try:
         if not is_gguf(path):

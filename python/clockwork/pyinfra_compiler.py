@@ -59,7 +59,7 @@ class PyInfraCompiler:
     def _compile(
         self, resources: Iterable[Resource | Group], artifacts: Mapping[str, Any] | None, *, with_deploy: bool
     ) -> Path:
-        with _interrupt.heard_at_once():
+        with _interrupt.interruptible():
             _core.compile(
                 list(resources),
                 dict(artifacts or {}),

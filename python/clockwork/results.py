@@ -1,4 +1,4 @@
-"""What a command did, typed: per artifact, per resource and host, and in all."""
+"""The typed results of commands: per artifact, per resource and host, and in total."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ __all__ = [
 ]
 
 Action = Literal["create", "change", "remove", "drifted", "unchanged", "conditional", "skipped"]
-"""What was done to a resource on a host; in a plan, what would be.
+"""The action on a resource on a host; in a plan, the planned action.
 
-`drifted` is what was deployed as main.py still wants it, and that somebody else has changed or removed since; an
-apply repairs it.
+A resource is `drifted` if its definition is the one that was deployed, and somebody else has changed or removed it on
+the host since; an apply repairs it.
 
-Of an operation such as `server.shell` nobody can tell what it changes: it is `conditional`, also after it has run.
+The effect of an operation such as `server.shell` is unknown: it is `conditional`, also after it has run.
 """
 
 
 @dataclass(frozen=True)
 class ArtifactResult:
-    """What became of one artifact.
+    """The result of one artifact.
 
     Attributes:
         kind: The class of the resource that it is for.
         name: The name of that resource.
         content: The text, or the fields, that the model wrote; `None` where it failed.
-        pinned: Whether it came out of the lock, without a request.
+        pinned: True if it came from the lock, without a request.
         model: The model that wrote it.
-        provider: Who ran the model, where the server tells.
-        edited: Whether the user has edited what the lock holds.
-        stale: Whether the lock had an answer to an older form of the question.
-        unverified: Whether it names an image that is none of Docker's official ones.
-        repairs: How often it went back to the model.
-        backup: Where an edit of the user's is kept that it took the place of.
-        tokens_in: The tokens of the prompt, where the server tells.
-        tokens_out: The tokens of the answer, where the server tells.
-        cost: The price in US dollars, where the server tells.
-        seconds: How long the request took, retries included.
-        error: Why it could not be had.
+        provider: The provider that ran the model, if the server reports it.
+        edited: True if the user has edited it in the lock.
+        stale: True if the lock has an answer to an older form of the question.
+        unverified: True if it names an image that is not a Docker official image.
+        repairs: The number of times that it went back to the model.
+        backup: The path of the backup of the user's edit that it replaced.
+        tokens_in: The tokens of the prompt, if the server reports them.
+        tokens_out: The tokens of the answer, if the server reports them.
+        cost: The cost in US dollars, if the server reports it.
+        seconds: The duration of the request, with retries.
+        error: The reason why it could not be generated.
         diff: A unified diff against what was pinned before.
-        request: What would be sent to the model, where a dry run only looked.
+        request: The request that would be sent to the model, in a dry run.
     """
 
     kind: str
@@ -81,16 +81,16 @@ class ArtifactResult:
 
 @dataclass(frozen=True)
 class OperationResult:
-    """What one pyinfra operation did on one host.
+    """The result of one pyinfra operation on one host.
 
     Attributes:
         name: The operation's name.
-        action: What it did.
-        changed: Whether it changed something; in a plan, whether it would.
-        error: Why it failed.
-        seconds: How long it took.
-        diff: A unified diff, where the operation tells one.
-        replaces: Whether it takes away what is there to make it anew.
+        action: Its action.
+        changed: True if it changed something; in a plan, if it would.
+        error: The reason why it failed.
+        seconds: The duration.
+        diff: A unified diff, if the operation gives one.
+        replaces: True if it removes the existing thing to create it again.
     """
 
     name: str
@@ -104,13 +104,13 @@ class OperationResult:
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A field that was deployed with one value and is wanted with another.
+    """A field whose desired value differs from the deployed one.
 
     Attributes:
         field: Its name.
-        before: What it was; `None` where there was none. Of secrets and long texts only that they changed is known.
-        after: What it is to be; `None` where there is to be none.
-        by_model: Whether the model chose the new value.
+        before: The deployed value, or `None`. Values of secrets and long texts are not recorded.
+        after: The desired value, or `None`.
+        by_model: True if the model chose the new value.
     """
 
     field: str
@@ -121,23 +121,23 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class ResourceResult:
-    """What was done to one resource on one host.
+    """The result of one resource on one host.
 
     Attributes:
         kind: The resource's class.
         name: The resource's name.
         host: The host's name in the inventory.
-        action: What was done; in a plan, what would be.
-        changed: Whether anything changed; in a plan, whether it would.
-        error: Why it failed.
-        seconds: How long it took.
+        action: The action; in a plan, the planned one.
+        changed: True if anything changed; in a plan, if it would.
+        error: The reason why it failed.
+        seconds: The duration.
         diff: The diffs of its operations.
         operations: Its operations, in order.
         group: The path of the group that it belongs to.
-        replaces: Whether what is there is taken away to make it anew.
-        gone: Whether main.py no longer has it.
-        changes: The fields that differ from what was last deployed.
-        reason: Why it is as it is, where there is more to say.
+        replaces: True if the existing thing is removed to create it again.
+        gone: True if it is an orphan: main.py no longer has it.
+        changes: The fields that differ from the last deployment.
+        reason: The reason for the action, if there is more to say.
     """
 
     kind: str
@@ -156,7 +156,7 @@ class ResourceResult:
     reason: str | None = None
 
     def _details(self) -> str:
-        """All that there is to say beside the action, the gist of it on the first line."""
+        """The details beside the action, the most important one on the first line."""
         if self.error:
             return self.error
         changed = [f"{c.field}: {c.before!r} → {c.after!r}" for c in self.changes]
@@ -166,17 +166,17 @@ class ResourceResult:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one assertion of a resource went on one host.
+    """The result of one assertion of a resource on one host.
 
     Attributes:
         kind: The resource's class.
         name: The resource's name.
         host: The host's name in the inventory.
-        assertion: What is checked, in one line, such as `port 8080 is open`.
-        ok: Whether it holds.
-        error: Why it does not.
-        attempts: How often it was tried.
-        seconds: How long that took, with the waiting in between.
+        assertion: The assertion in one line, such as `port 8080 is open`.
+        ok: True if it holds.
+        error: The reason why it does not hold.
+        attempts: The number of tries.
+        seconds: The duration of all tries, with the delays in between.
     """
 
     kind: str
@@ -191,11 +191,11 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class HostError:
-    """A host that could not be used, and why.
+    """A host that could not be used.
 
     Attributes:
         host: The host's name in the inventory.
-        error: Why it could not be used.
+        error: The reason.
     """
 
     host: str
@@ -204,11 +204,11 @@ class HostError:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a command failed.
+    """The failure of a command.
 
     Attributes:
         kind: The name of the exception in `clockwork.exceptions`.
-        message: What went wrong, and what to do next.
+        message: The problem, and the next step.
     """
 
     kind: str
@@ -217,21 +217,21 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did. In a notebook it shows itself as a table.
+    """The result of a command. A notebook shows it as a table.
 
     Attributes:
         command: `apply`, `plan`, `generate`, `destroy` or `check`.
-        dry_run: Whether it only looked.
+        dry_run: True if nothing was changed on purpose.
         folder: The folder of main.py, or the working folder where resources were passed as a list.
         resources: Per resource and host, in order of deployment.
-        artifacts: Per resource that the model wrote something for.
+        artifacts: Per resource with generated content.
         checks: Per assertion and host, in order of the resources.
         host_errors: The hosts that could not be used.
-        seconds: How long it all took.
-        notes: What the user should know beside all that.
-        error: Why it failed.
-        schema: The version of the form of `to_dict`, which `--json` prints. It grows where a key changes its
-            meaning or goes.
+        seconds: The total duration.
+        notes: Further remarks.
+        error: The failure.
+        schema: The version of the document that `to_dict` gives and `--json` prints. It is raised when a key changes
+            its meaning or is removed.
     """
 
     command: str
@@ -248,12 +248,12 @@ class Result:
 
     @property
     def changed(self) -> bool:
-        """Whether anything changed; in a plan, whether anything would."""
+        """True if anything changed; in a plan, if anything would."""
         return any(resource.changed for resource in self.resources)
 
     @property
     def failed(self) -> bool:
-        """Whether anything failed."""
+        """True if anything failed."""
         if self.error is not None:
             return True
         wrong = any(resource.error for resource in self.resources) or not all(c.ok for c in self.checks)
@@ -261,16 +261,16 @@ class Result:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Result:
-        """Makes a result out of what `to_dict` gives."""
+        """Creates a result from the document that `to_dict` gives."""
         return _adapter().validate_python(data)
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
-        """The JSON schema of `to_dict`, and so of what `--json` prints."""
+        """The JSON schema of `to_dict`, which is also that of `--json`."""
         return _adapter().json_schema(mode="serialization")
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as plain lists and dictionaries, the same as `--json` prints."""
+        """The result as plain lists and dictionaries, as `--json` prints it."""
         plain: dict[str, Any] = _adapter().dump_python(self, mode="json")
         return plain
 
@@ -312,7 +312,7 @@ class Result:
         return title + table + (self._checks_html(()) if self.checks else "") + notes
 
     def _checks_html(self, away: Sequence[HostError]) -> str:
-        """What was checked as a table, and the hosts that could not be."""
+        """The checks as a table, and the hosts that could not be checked."""
         rows: list[tuple[str, ...]] = [
             (
                 c.kind,
@@ -336,7 +336,7 @@ def _adapter() -> TypeAdapter[Result]:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """An HTML table; the last column holds long text, and is folded away."""
+    """An HTML table. The last column may have long text, and is collapsed."""
 
     def last(text: str) -> str:
         first, newline, _ = text.partition("\n")

@@ -1,16 +1,16 @@
-//! What can be typed after `clockwork watch`.
+//! The options of `clockwork watch`.
 
 use clap::Args;
 
 use super::{Part, Place};
 
-/// What to watch, how often, and what to do about it.
+/// The options of a watch.
 #[derive(Debug, Clone, Args)]
 pub struct Watch {
-    /// Where.
+    /// The project.
     #[command(flatten)]
     pub place: Place,
-    /// How long after the beginning of a round the next one begins
+    /// Begin a round this long after the beginning of the previous one
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = interval)]
     pub interval: f64,
     /// Repair what has drifted, and nothing else
@@ -22,12 +22,12 @@ pub struct Watch {
     /// End after this many rounds, with 1 where the last one leaves something to repair
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub rounds: Option<u64>,
-    /// Which part of it.
+    /// The selection of resources.
     #[command(flatten)]
     pub part: Part,
 }
 
-/// Reads how often to look.
+/// Parses the interval.
 fn interval(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "it is no number of seconds".to_owned())?;
     let sane = seconds > 0.0 && seconds <= 1e9;

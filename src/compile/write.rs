@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Deployment;
-use crate::disk::{self, Keep};
+use crate::atomic_file::{self, FilePolicy};
 use crate::error::{Error, Result};
 
 /// The inventory where nobody asks for another: the machine that Clockwork runs on.
@@ -20,7 +20,7 @@ hosts = [\"@local\"]
 /// secrets, so the files are for the user's eyes only.
 pub fn write_files(folder: &Path, deployment: &Deployment) -> Result<()> {
     let failed = |source| Error::Write { path: folder.to_path_buf(), source };
-    disk::make_folder(folder).map_err(failed)?;
+    atomic_file::make_folder(folder).map_err(failed)?;
     let files = [
         ("inventory.py", Some(&deployment.inventory)),
         ("deploy.py", deployment.deploy.as_ref().map(|script| &script.text)),
@@ -40,5 +40,5 @@ pub fn write_file(path: &Path, text: &str) -> Result<()> {
         return Ok(());
     }
     let failed = |source| Error::Write { path: path.to_path_buf(), source };
-    disk::replace(path, text, Keep::Derived).map_err(failed)
+    atomic_file::replace(path, text, FilePolicy::Derived).map_err(failed)
 }

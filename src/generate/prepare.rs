@@ -12,8 +12,8 @@ use super::turn::{self, Talk};
 use super::{Generation, images};
 use crate::hash::sha256;
 use crate::error::{Error, Result};
-use crate::near;
 use crate::resource::{Address, Artifact, Request};
+use crate::suggestion;
 
 /// A question that has to be asked.
 #[derive(Debug, Clone)]
@@ -149,7 +149,7 @@ fn chosen(requests: &[Request], regenerate: &Regenerate) -> Result<HashSet<usize
             return Err(Error::Settings(format!(
                 "nothing is generated for '{}', so it cannot be generated again. {}",
                 name.escape_debug(),
-                near::hint(name, &known, near::NOTHING_GENERATED)
+                suggestion::hint(name, &known, suggestion::NOTHING_GENERATED)
             )));
         }
         chosen.extend(found);

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::atomic_file::{self, FilePolicy};
 use crate::hash::sha256;
-use crate::disk::{self, Keep};
 use crate::resource::{Address, Artifact};
 
 /// Where answers lie that could not be used.
@@ -48,9 +48,9 @@ impl Saved {
 
     fn keep(&self, folder: &str, address: &Address, text: &str) -> Option<PathBuf> {
         let path = self.path(folder, address);
-        disk::make_folder(path.parent()?).ok()?;
+        atomic_file::make_folder(path.parent()?).ok()?;
         // What a model wrote, or a user, may hold what not everybody on the machine should read.
-        disk::replace(&path, text, Keep::Derived).ok()?;
+        atomic_file::replace(&path, text, FilePolicy::Derived).ok()?;
         Some(path)
     }
 

@@ -1,4 +1,4 @@
-//! In which column of the picture each resource stands: to the right of all that it needs.
+//! The column of each resource in the picture: to the right of everything that it needs.
 
 use super::Graph;
 use super::tree::Tree;
@@ -7,7 +7,7 @@ impl Graph {
     /// The column of each resource, from the left.
     pub(super) fn columns(&self) -> Vec<usize> {
         let count = self.nodes.len();
-        // Resources that need one another have no order, but a picture all the same.
+        // A graph with a cycle has no order. It is drawn in the order of definition.
         let order = self.order().unwrap_or_else(|_| (0..count).collect());
         let mut users = vec![Vec::new(); count];
         let mut columns = vec![0_usize; count];
@@ -21,7 +21,7 @@ impl Graph {
             }
             placed[node] = true;
         }
-        // What is needed far to the right, and needs little itself, goes there: its arrows get shorter.
+        // A resource with more users than needs moves right, next to its first user: that shortens its arrows.
         for &node in order.iter().rev() {
             if let Some(first) = users[node].iter().map(|user| columns[*user]).min()
                 && self.needs[node].len() < users[node].len()
@@ -36,8 +36,8 @@ impl Graph {
     }
 }
 
-/// Spreads the resources of a group that have no arrow over several columns: in one, a long list would
-/// be a tower. Returns the first and the last column of the group.
+/// Spreads the resources of a group that have no arrow over several columns, because a long list in one
+/// column makes a tall and narrow picture. Returns the first and the last column of the group.
 fn spread(tree: &Tree, alone: &[bool], columns: &mut [usize]) -> Option<(usize, usize)> {
     let mut range: Option<(usize, usize)> = None;
     let mut widen = |(first, last): (usize, usize)| {
@@ -51,7 +51,7 @@ fn spread(tree: &Tree, alone: &[bool], columns: &mut [usize]) -> Option<(usize, 
         widen((columns[node], columns[node]));
     }
     if !lonely.is_empty() {
-        // A box is about three times as wide as it is high, gaps included, and a picture is wide too.
+        // A box with its gaps is about three times as wide as high, and a picture should be wider than high.
         let about_square =
             (1..lonely.len()).find(|wide| 10 * (2 * wide + 1).pow(2) > 28 * lonely.len()).unwrap_or(1);
         let (first, last) = range.unwrap_or((0, 0));

@@ -1,9 +1,9 @@
-//! Where everything goes in the picture: boxes in columns, groups as frames around them, and arrows
-//! that go around what they do not concern.
+//! The layout of the picture: boxes in columns, groups as frames around them, and arrows that avoid
+//! the boxes and frames that they do not belong to.
 //!
-//! What is put in order is a tree of items: boxes, bends of arrows that cross a column, and frames. In
-//! the columns that it reaches over, no other item stands beside an item, so that nothing ever lies on
-//! top of anything else.
+//! The layout orders a tree of items: boxes, frames, and one bend for each column that an arrow crosses.
+//! An item has its columns to itself at its height, so items of one frame never overlap.
+//! docs/decisions/0007-own-graph-layout.md says why this is not a library.
 
 use super::Graph;
 use super::tree::Tree;
@@ -11,30 +11,31 @@ use super::tree::Tree;
 pub(super) const ROOT: usize = 0;
 pub(super) const BOX_HEIGHT: f64 = 46.0;
 const BEND_HEIGHT: f64 = 4.0;
-/// In a picture with more than this, which nobody can read, arrows go straight, behind what is in the way.
-const MOST_ITEMS: usize = 5000;
-/// What a frame leaves free around what is in it; above is its name.
+/// The largest number of items for which arrows get bends. In a larger picture, which nobody can read,
+/// the remaining arrows are straight and may run behind boxes.
+const MAX_ITEMS: usize = 5000;
+/// The space inside a frame, above its content (for the title) and below it.
 pub(super) const FRAME_TOP: f64 = 32.0;
 pub(super) const FRAME_BOTTOM: f64 = 14.0;
 
-/// What an item is.
+/// The kind of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The box of a resource.
     Box,
-    /// Where an arrow crosses a column.
+    /// The part of an arrow that crosses a column.
     Bend,
     /// The frame of a group, or the whole picture.
     Frame,
 }
 
-/// Something that has a place.
+/// A part of the picture that has a position.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub kind: Kind,
     pub parent: usize,
     pub children: Vec<usize>,
-    /// The first and the last column that it reaches over.
+    /// The first and the last column that it covers.
     pub columns: (usize, usize),
     pub top: f64,
     pub height: f64,
@@ -50,32 +51,32 @@ impl Item {
     }
 }
 
-/// A part of an arrow, from one column to the next.
+/// The part of an arrow between two columns.
 #[derive(Debug, Clone)]
 pub(super) struct Segment {
     pub from: usize,
     pub to: usize,
-    /// The item `from` and the frames around it, as far as those that are not around `to`.
+    /// The item `from` and the frames around it that are not around `to`.
     from_chain: Vec<usize>,
     to_chain: Vec<usize>,
 }
 
-/// All items, and what joins them.
+/// All items, and the arrows between them.
 #[derive(Debug)]
 pub(super) struct Layout<'a> {
     pub items: Vec<Item>,
-    /// The items of the resources, in their order.
+    /// The box of each resource, in the order of `Graph::nodes`.
     pub boxes: Vec<usize>,
-    /// The frames and their names, the outer ones first.
+    /// The frames and their titles, outer frames first.
     pub frames: Vec<(usize, &'a str)>,
-    /// For each arrow the items that it goes through.
+    /// For each arrow, its items: the first box, the bends, the last box.
     pub arrows: Vec<Vec<usize>>,
     pub segments: Vec<Segment>,
     pub column_count: usize,
 }
 
 impl<'a> Layout<'a> {
-    /// Gives everything in a graph its place.
+    /// Lays out a graph.
     pub(super) fn of(graph: &'a Graph) -> Self {
         let columns = graph.columns();
         let mut layout = Self {
@@ -104,7 +105,7 @@ impl<'a> Layout<'a> {
         item
     }
 
-    /// Adds what is in a group, and finds the columns that it reaches over.
+    /// Adds the members of a group, and finds the columns that it covers.
     fn add(&mut self, tree: &Tree<'a>, frame: usize, columns: &[usize]) {
         for &node in &tree.nodes {
             self.boxes[node] = self.push(Kind::Box, frame, columns[node]);
@@ -124,7 +125,7 @@ impl<'a> Layout<'a> {
     fn add_arrow(&mut self, from: usize, to: usize) {
         let mut through = vec![from];
         let crossed = self.items[from].columns.0 + 1..self.items[to].columns.0;
-        for column in crossed.take(MOST_ITEMS.saturating_sub(self.items.len())) {
+        for column in crossed.take(MAX_ITEMS.saturating_sub(self.items.len())) {
             let frame = self.frame_of_bend(from, to, column);
             through.push(self.push(Kind::Bend, frame, column));
         }
@@ -151,8 +152,8 @@ impl<'a> Layout<'a> {
         chain
     }
 
-    /// The frame in which an arrow crosses a column: it leaves a group at its right side and enters one at
-    /// its left side where it can, and not through the name above.
+    /// The frame in which an arrow crosses a column. If possible an arrow leaves a group through its right
+    /// side and enters one through its left side, and not through the title above.
     fn frame_of_bend(&self, from: usize, to: usize, column: usize) -> usize {
         let covers = |frame: &usize| {
             let (first, last) = self.items[*frame].columns;
@@ -163,7 +164,7 @@ impl<'a> Layout<'a> {
         if self.chain(to).contains(&left) { right } else { left }
     }
 
-    /// Finds an order in every frame with which few arrows cross.
+    /// Finds an order in every frame in which few arrows cross.
     fn arrange(&mut self) {
         self.stack();
         let mut best = (self.cost(), self.orders());
@@ -191,8 +192,8 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Puts every item at the height where those are that it is joined with: in turn to the left, to the
-    /// right, and both.
+    /// Sorts every frame by the mean height of the items that its items are connected to (barycenters).
+    /// Rounds alternate between the items to the left, to the right, and both.
     fn sort(&mut self, round: usize) {
         let mut sums = vec![(0.0, 0.0); self.items.len()];
         for segment in &self.segments {
@@ -215,7 +216,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Swaps neighbors for as long as that helps. Too slow for large graphs, where little is gained.
+    /// Swaps neighbors while that lowers the cost. Skipped for large graphs: slow, and of little use there.
     fn swap_neighbors(&mut self, mut cost: (usize, f64)) {
         if self.segments.len() * self.items.len() > 60_000 {
             return;
@@ -240,7 +241,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// How many arrows cross, and how far they go up or down.
+    /// The number of crossings, and the total height that arrows climb or descend.
     pub(super) fn cost(&self) -> (usize, f64) {
         let mut between = vec![Vec::new(); self.column_count];
         let mut climb = 0.0;
@@ -262,7 +263,7 @@ impl<'a> Layout<'a> {
         (crossings, climb)
     }
 
-    /// Puts the items of every frame below one another, as far up as they can go.
+    /// Stacks the items of every frame, each as high as its columns allow.
     fn stack(&mut self) {
         self.stack_in(ROOT);
         self.settle(ROOT, 0.0);
@@ -288,7 +289,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Makes the places in a frame, which were counted from its top, such of the picture.
+    /// Converts y within a frame to y within the picture.
     fn settle(&mut self, frame: usize, top: f64) {
         for child in self.items[frame].children.clone() {
             self.items[child].top += top;
@@ -298,7 +299,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// How far two items have to be apart that stand below one another.
+    /// The smallest vertical distance between two items.
     pub(super) fn gap(&self, one: usize, other: usize) -> f64 {
         match (self.items[one].kind, self.items[other].kind) {
             (Kind::Bend, Kind::Bend) => 10.0,
@@ -319,7 +320,7 @@ impl Item {
     }
 }
 
-/// Adds to a sum, and counts.
+/// Adds a value to a sum and its count.
 pub(super) fn add((sum, count): &mut (f64, f64), value: f64) {
     *sum += value;
     *count += 1.0;

@@ -1,4 +1,4 @@
-//! Which resource needs which: their order, and pictures of it.
+//! The dependency graph of the resources: order, selection, and output as Mermaid, DOT or SVG.
 
 mod columns;
 mod layout;
@@ -13,18 +13,18 @@ mod write;
 use crate::error::{Error, Result};
 use crate::resource::Address;
 
-/// The resources of a project, in order of definition, and for each the places of those it needs.
+/// The resources of a project in order of definition, with their dependencies and groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graph {
-    /// The resources.
+    /// The addresses of the resources.
     pub nodes: Vec<Address>,
-    /// For each, the places in `nodes` of what it needs.
+    /// For each resource, the indices in `nodes` of the resources that it needs.
     pub needs: Vec<Vec<usize>>,
-    /// For each, the path of the group that it is in, such as `webapp/storage`.
+    /// For each resource, the path of its group, such as `webapp/storage`.
     pub groups: Vec<Option<String>>,
 }
 
-/// How a graph is written.
+/// The output format of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum GraphFormat {
     /// Mermaid, which Markdown viewers draw
@@ -37,9 +37,9 @@ pub enum GraphFormat {
 }
 
 impl Graph {
-    /// The order in which everything comes after what it needs, and otherwise as it was defined.
+    /// The order of deployment: every resource after its needs, otherwise in order of definition.
     ///
-    /// An error names the way round where resources need one another.
+    /// The error for a dependency cycle names the resources in it.
     pub fn order(&self) -> Result<Vec<usize>> {
         let mut order = Vec::with_capacity(self.nodes.len());
         let mut mark = vec![Mark::New; self.nodes.len()];
@@ -49,7 +49,7 @@ impl Graph {
         Ok(order)
     }
 
-    /// Puts a node behind what it needs. On a stack of its own: a chain can be as long as a project.
+    /// Appends a node to the order, after its needs. Iterative, since a long chain would overflow the stack.
     fn visit(&self, start: usize, mark: &mut [Mark], order: &mut Vec<usize>) -> Result<()> {
         if mark[start] == Mark::Done {
             return Ok(());
@@ -72,22 +72,23 @@ impl Graph {
                     path.push((need, 0));
                 }
                 Mark::Open => {
-                    let round = path.iter().map(|(node, _)| *node).skip_while(|node| *node != need);
-                    let mut round: Vec<String> = round.map(|node| self.nodes[node].to_string()).collect();
-                    round.push(self.nodes[need].to_string());
-                    return Err(Error::Cycle(round));
+                    let cycle = path.iter().map(|(node, _)| *node).skip_while(|node| *node != need);
+                    let mut cycle: Vec<String> = cycle.map(|node| self.nodes[node].to_string()).collect();
+                    cycle.push(self.nodes[need].to_string());
+                    return Err(Error::Cycle(cycle));
                 }
             }
         }
         Ok(())
     }
 
-    /// The places of what needs a node.
+    /// The indices of the resources that need a node.
     pub fn needed_by(&self, node: usize) -> Vec<usize> {
         (0..self.nodes.len()).filter(|&other| self.needs[other].contains(&node)).collect()
     }
 }
 
+/// The progress of the depth-first search at a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mark {
     New,
@@ -132,7 +133,7 @@ mod tests {
         #[test]
         fn any_graph_without_a_cycle_has_an_order(edges in prop::collection::vec((0..30_usize, 0..30_usize), 0..80)) {
             let mut needs = vec![Vec::new(); 30];
-            // Edges that go one way make no cycle.
+            // Edges from higher to lower indices only, so that there is no cycle.
             for (a, b) in edges.into_iter().filter(|(a, b)| a != b) {
                 needs[a.max(b)].push(a.min(b));
             }

@@ -1,4 +1,4 @@
-//! The picture: nothing on top of anything else, for any graph and any name.
+//! Tests of the picture: no overlaps, for any graph and any name.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ fn graph(names: &[&str], needs: &[&[usize]], groups: &[Option<&str>]) -> Graph {
     }
 }
 
-/// The texts that are seen, and the whole ones behind them.
+/// The visible texts, and the titles with the complete names.
 fn texts(svg: &str) -> Vec<String> {
     let document = roxmltree::Document::parse(svg).unwrap();
     let texts = document.descendants().filter(|node| node.has_tag_name("text") || node.has_tag_name("title"));
@@ -30,7 +30,7 @@ fn no_name_breaks_a_picture() {
     let svg = graph(&[name], &[&[]], &[Some(name)]).svg();
     let texts = texts(&svg);
     assert!(texts.contains(&format!("Kind {shown}")), "{texts:?}");
-    // A "/" parts groups.
+    // A "/" separates nested groups.
     assert!(texts.contains(&"script>".to_owned()), "{texts:?}");
     assert!(!svg.contains("<script"));
 }
@@ -71,7 +71,7 @@ fn a_diamond_has_its_tip_in_the_middle() {
 
 #[test]
 fn a_ladder_that_can_do_without_crossings_has_none() {
-    // In the order of definition, every arrow would cross every other.
+    // In the order of definition, every arrow would cross every other arrow.
     let needs: [&[usize]; 8] = [&[], &[], &[], &[], &[3], &[2], &[1], &[0]];
     let graph = graph(&["a", "b", "c", "d", "e", "f", "g", "h"], &needs, &[None; 8]);
     assert_eq!(Layout::of(&graph).cost().0, 0);
@@ -90,7 +90,7 @@ fn a_large_graph_is_drawn_while_somebody_waits() {
     let groups = (0..600).map(|i| (i % 3 == 0).then(|| format!("g{}/h{}", i % 4, i % 8))).collect();
     let began = Instant::now();
     assert!(Graph { nodes, needs, groups }.svg().len() > 10_000);
-    // A chain whose links all need the first one too.
+    // A chain in which every resource also needs the first one.
     let nodes = (0..400).map(|i| Address { kind: "K".into(), name: i.to_string() }).collect();
     let needs = (0..400_usize).map(|i| if i == 0 { vec![] } else { vec![0, i - 1] }).collect();
     assert!(Graph { nodes, needs, groups: vec![Some("g".to_owned()); 400] }.svg().len() > 10_000);

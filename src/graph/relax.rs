@@ -1,15 +1,15 @@
-//! Straightens arrows: moves boxes and bends up and down, as far as those above and below let them.
+//! Straightens arrows: moves boxes and bends up and down within the space between their neighbors.
 
 use super::layout::{FRAME_BOTTOM, FRAME_TOP, Item, Kind, Layout, ROOT, add};
 
-/// How far up or down an arrow may go that is made level.
+/// The largest climb of an arrow that is made horizontal.
 const NEARLY_LEVEL: f64 = 16.0;
 
-/// For each item those that stand next to it, above or below.
+/// For each item, the items next to it, above or below.
 type Neighbors = Vec<Vec<usize>>;
 
 impl Layout<'_> {
-    /// Moves everything towards the middle of what it is joined with. The order stays.
+    /// Moves every item towards the mean height of the items that it is connected to. The order stays.
     pub(super) fn relax(&mut self) {
         let (above, below) = self.neighbors();
         let mut runs = vec![None; self.items.len()];
@@ -26,7 +26,7 @@ impl Layout<'_> {
         let rounds = if leaves.len() > 1000 { 6 } else { 24 };
         for round in 0..rounds {
             leaves.sort_by(|one, other| self.items[*one].top.total_cmp(&self.items[*other].top));
-            // The lowest first, so that it makes way for those above it; then back.
+            // Downwards, the lowest item first, so that it makes room for the items above it; then upwards.
             for &leaf in leaves.iter().rev() {
                 if let Some(wish) = self.wish(leaf, runs[leaf], &joined[leaf], round) {
                     let limit = self.limit(leaf, &below, 1.0);
@@ -44,7 +44,7 @@ impl Layout<'_> {
         self.level(&mut leaves, &joined, (&above, &below));
     }
 
-    /// What stands next above and next below each item, in any of its columns.
+    /// The items directly above and directly below each item, in any of its columns.
     fn neighbors(&self) -> (Neighbors, Neighbors) {
         let mut above = vec![Vec::new(); self.items.len()];
         let mut below = vec![Vec::new(); self.items.len()];
@@ -65,14 +65,14 @@ impl Layout<'_> {
         (above, below)
     }
 
-    /// Where an item wants its top to be. `run` is the arrow that it is a bend of.
+    /// The top that would straighten the arrows of an item. `run` is the arrow that a bend belongs to.
     fn wish(&self, item: usize, run: Option<usize>, joined: &[usize], round: usize) -> Option<f64> {
         let column = self.items[item].columns.0;
         let left = joined.iter().filter(|other| self.items[**other].columns.0 < column);
         let wanted: Vec<usize> = match run {
-            // All bends of an arrow want the same, so that it is straight.
+            // All bends of an arrow get the same height, so that it is straight.
             Some(run) => self.arrows[run].clone(),
-            // To the left first: what comes later follows what was before.
+            // The first round looks to the left only, so that users line up with their needs.
             None if round == 0 && left.clone().count() > 0 => left.copied().collect(),
             None => joined.to_vec(),
         };
@@ -83,8 +83,8 @@ impl Layout<'_> {
         (sum.1 > 0.0).then(|| sum.0 / sum.1 - self.items[item].height / 2.0)
     }
 
-    /// Makes arrows level that nearly are, from left to right, and then from right to left what has
-    /// nothing to its left.
+    /// Makes nearly horizontal arrows horizontal: from left to right, and then from right to left for items
+    /// without arrows from the left.
     fn level(
         &mut self,
         leaves: &mut [usize],
@@ -114,7 +114,7 @@ impl Layout<'_> {
         }
     }
 
-    /// How far down, or with a `sign` of -1 up, the top of an item can go.
+    /// The lowest top that an item can have, or with a `sign` of -1 the highest.
     fn limit(&self, item: usize, neighbors: &Neighbors, sign: f64) -> f64 {
         let mut limit = sign * f64::INFINITY;
         let (mut at, mut margin) = (item, 0.0);
@@ -135,7 +135,7 @@ impl Layout<'_> {
         }
     }
 
-    /// Moves an item, and fits the frames around it.
+    /// Moves an item, and resizes the frames around it.
     fn move_to(&mut self, item: usize, top: f64) {
         let (before, height) = (self.items[item].top, self.items[item].height);
         self.items[item].top = top;
@@ -143,7 +143,7 @@ impl Layout<'_> {
         let inside = |top: f64, frame: &Item| {
             top > frame.top + FRAME_TOP + 0.01 && top + height < frame.bottom() - FRAME_BOTTOM - 0.01
         };
-        // Most moves are in the midst of others, which hold the frame.
+        // Most moves happen between other items and do not change the size of the frame.
         if frame != ROOT && inside(before, &self.items[frame]) && inside(top, &self.items[frame]) {
             return;
         }

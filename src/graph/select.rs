@@ -1,18 +1,17 @@
-//! Which resources a name stands for, and what else they take along.
+//! Selection of resources by name (`--target`), with their dependencies or dependents.
 
 use std::collections::BTreeSet;
 
 use super::Graph;
 use crate::error::{Error, Result};
-use crate::near;
+use crate::suggestion;
 
 impl Graph {
-    /// The places of the resources that the names stand for, and of all that they need, or of all that
-    /// needs them, however far away. In ascending order, each once; of no names, none.
+    /// The indices of the resources that the names select, with all resources that they need (`needs`)
+    /// or all that need them, transitively. Ascending and without duplicates; empty if there are no names.
     ///
-    /// A name is that of a resource, `Kind.name`, or the path of a group. Where several are called the
-    /// same, all of them are meant. The last part of a group's path will do where nothing else is
-    /// called that.
+    /// A name is a resource's name, `Kind.name`, or the path of a group. A name that several have selects
+    /// all of them. The last part of a group's path is enough if nothing else has that name.
     pub fn select(&self, names: &[String], needs: bool) -> Result<Vec<usize>> {
         let mut selected = vec![false; self.nodes.len()];
         let mut next = Vec::new();
@@ -36,17 +35,17 @@ impl Graph {
         Ok((0..self.nodes.len()).filter(|node| selected[*node]).collect())
     }
 
-    /// The path of the group that a node is in.
+    /// The path of a node's group.
     pub fn group(&self, node: usize) -> Option<&str> {
         self.groups.get(node)?.as_deref()
     }
 
-    /// The paths of all groups that have a resource, those around others too, in order of their names.
+    /// The paths of all groups that contain a resource, outer groups included, sorted.
     pub fn group_paths(&self) -> BTreeSet<&str> {
         self.groups.iter().flatten().flat_map(|path| around(path)).collect()
     }
 
-    /// The places of the resources that a name stands for.
+    /// The indices of the resources that a name selects.
     fn called(&self, name: &str) -> Result<Vec<usize>> {
         let fits = |node: &usize| {
             self.nodes[*node].is_called(name)
@@ -63,7 +62,7 @@ impl Graph {
             [] => {
                 let names = self.nodes.iter().map(|address| address.name.as_str());
                 let known: Vec<&str> = names.chain(paths).collect();
-                let hint = near::hint(name, &known, "There are none.");
+                let hint = suggestion::hint(name, &known, "There are none.");
                 let reason = format!("is no resource or group of this project. {hint}");
                 Err(Error::Target { name: name.to_owned(), reason })
             }
@@ -77,7 +76,7 @@ impl Graph {
     }
 }
 
-/// A group's path, and those of the groups that it is in.
+/// A group's path, and the paths of the groups around it.
 pub(super) fn around(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| &path[..end]).chain([path])
 }
@@ -98,7 +97,7 @@ mod tests {
         Address { kind: kind.into(), name: name.into() }
     }
 
-    /// base ← db (webapp/storage) ← web (webapp) ← report; cache and another web are on their own.
+    /// base ← db (webapp/storage) ← web (webapp) ← report; cache and the second web have no dependencies.
     fn project() -> Graph {
         let nodes = [
             ("File", "base"),
@@ -210,7 +209,7 @@ mod tests {
                 let from_selected = selected.iter().any(|other| taken_along(*other, node));
                 prop_assert!(!from_selected || selected.contains(&node), "{node} is missing");
             }
-            // Without a node that was not named, what is left is no longer closed from what was named.
+            // Every selected node is reachable from the named ones.
             let mut reached = names.clone();
             let mut at = 0;
             while at < reached.len() {

@@ -1,7 +1,7 @@
-//! A graph as a picture: an SVG that stands for itself, without scripts, styles or fonts of its own.
+//! A graph as a self-contained SVG, without scripts, style sheets or embedded fonts.
 //!
-//! Its colors can be read on a light page and on a dark one. It has no `style` element, which in a
-//! notebook would reach what is around it.
+//! Its colors are readable on light and dark pages. It has no `style` element, because in a notebook
+//! that would apply to the whole page.
 
 use console::measure_text_width;
 
@@ -9,24 +9,24 @@ use super::Graph;
 use super::layout::{BOX_HEIGHT, Kind, Layout, ROOT};
 
 const MARGIN: f64 = 12.0;
-/// What a frame leaves free to the left and right of what is in it.
+/// The space inside a frame, to the left and right of its content.
 const FRAME_SIDE: f64 = 16.0;
-/// What is between two columns, for arrows.
+/// The space between two columns that have arrows between them.
 const COLUMN_GAP: f64 = 64.0;
-/// The same where there are none.
+/// The space between two columns without arrows.
 const NARROW_GAP: f64 = 24.0;
 const TEXT_LEFT: f64 = 16.0;
 const TEXT_RIGHT: f64 = 14.0;
 const NARROWEST: f64 = 104.0;
 const WIDEST: f64 = 230.0;
 const NAME_SIZE: f64 = 13.0;
-/// How much wider bold letters are.
+/// The width of bold letters relative to normal ones.
 const BOLD: f64 = 1.1;
 const KIND_SIZE: f64 = 10.5;
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 const GREY: &str = "#76839b";
 
-/// For each kind in turn: the edge, the fill, the text.
+/// The colors of the kinds, in order of appearance: edge, fill, text.
 const COLORS: [(&str, &str, &str); 8] = [
     ("#3b82f6", "#eff6ff", "#1d4ed8"),
     ("#10b981", "#ecfdf5", "#047857"),
@@ -39,24 +39,24 @@ const COLORS: [(&str, &str, &str); 8] = [
 ];
 
 impl Graph {
-    /// Draws the graph, as an SVG: an arrow goes from what is needed to what needs it.
+    /// Draws the graph as an SVG. Arrows go from a resource to the resources that need it.
     pub fn svg(&self) -> String {
         let layout = Layout::of(self);
-        let across = Across::of(self, &layout);
+        let horizontal = Horizontal::of(self, &layout);
         let top = layout.items.iter().skip(1).map(|item| item.top).fold(f64::INFINITY, f64::min);
         let bottom = layout.items.iter().skip(1).map(super::layout::Item::bottom).fold(0.0, f64::max);
         let down = if top.is_finite() { MARGIN - top } else { MARGIN };
-        let (width, height) = (across.width.ceil(), (bottom + down + MARGIN).ceil());
+        let (width, height) = (horizontal.width.ceil(), (bottom + down + MARGIN).ceil());
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"Which resource needs which\" \
              font-family=\"{FONT}\" style=\"max-width:100%;height:auto\">\n"
         );
         for (frame, name) in &layout.frames {
-            svg.push_str(&draw_frame(&layout, &across, *frame, name, down));
+            svg.push_str(&draw_frame(&layout, &horizontal, *frame, name, down));
         }
         for arrow in &layout.arrows {
-            svg.push_str(&draw_arrow(&layout, &across, arrow, down));
+            svg.push_str(&draw_arrow(&layout, &horizontal, arrow, down));
         }
         let mut kinds: Vec<&str> = Vec::new();
         for (node, item) in layout.boxes.iter().enumerate() {
@@ -65,7 +65,7 @@ impl Graph {
                 kinds.push(kind);
                 kinds.len() - 1
             });
-            let (x, width) = across.columns[layout.items[*item].columns.0];
+            let (x, width) = horizontal.columns[layout.items[*item].columns.0];
             svg.push_str(&self.draw_box(
                 node,
                 (x, layout.items[*item].top + down, width),
@@ -109,20 +109,20 @@ impl Graph {
     }
 }
 
-/// Where the columns and the frames are, from left to right.
-struct Across {
-    /// For each column its left edge, and its width.
+/// The horizontal positions of columns and frames.
+struct Horizontal {
+    /// The left edge and the width of each column.
     columns: Vec<(f64, f64)>,
-    /// For each item how many frames end at its left and right edge, itself included.
+    /// For each item, the number of nested frames that share its left and right edge, itself included.
     nested: Vec<(u32, u32)>,
     width: f64,
 }
 
-impl Across {
+impl Horizontal {
     fn of(graph: &Graph, layout: &Layout) -> Self {
         let mut nested = vec![(0, 0); layout.items.len()];
         let mut outside = vec![(0, 0); layout.column_count];
-        // The inner frames come after those around them.
+        // Inner frames come after the frames around them, so the reverse order visits them first.
         for (frame, _) in layout.frames.iter().rev() {
             let (first, last) = layout.items[*frame].columns;
             nested[*frame].0 += 1;
@@ -163,11 +163,11 @@ impl Across {
     }
 }
 
-fn draw_frame(layout: &Layout, across: &Across, frame: usize, name: &str, down: f64) -> String {
+fn draw_frame(layout: &Layout, horizontal: &Horizontal, frame: usize, name: &str, down: f64) -> String {
     let item = &layout.items[frame];
-    let (left, right) = across.nested[frame];
-    let x = across.columns[item.columns.0].0 - f64::from(left) * FRAME_SIDE;
-    let (last, width) = across.columns[item.columns.1];
+    let (left, right) = horizontal.nested[frame];
+    let x = horizontal.columns[item.columns.0].0 - f64::from(left) * FRAME_SIDE;
+    let (last, width) = horizontal.columns[item.columns.1];
     let width = last + width + f64::from(right) * FRAME_SIDE - x;
     format!(
         "<g><title>{}</title><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"11\" fill=\"{GREY}\" \
@@ -184,18 +184,18 @@ fn draw_frame(layout: &Layout, across: &Across, frame: usize, name: &str, down: 
     )
 }
 
-/// A line with soft bends through the items of an arrow, and its head.
-fn draw_arrow(layout: &Layout, across: &Across, arrow: &[usize], down: f64) -> String {
+/// Draws a smooth line through the items of an arrow, and its head.
+fn draw_arrow(layout: &Layout, horizontal: &Horizontal, arrow: &[usize], down: f64) -> String {
     let mut path = String::new();
     let mut at = (0.0, 0.0);
     for (place, item) in arrow.iter().enumerate() {
-        let (x, width) = across.columns[layout.items[*item].columns.0];
+        let (x, width) = horizontal.columns[layout.items[*item].columns.0];
         let y = layout.items[*item].center() + down;
         if place == 0 {
             path.push_str(&format!("M{} {}", number(x + width), number(y)));
         } else {
             let is_bend = layout.items[*item].kind == Kind::Bend;
-            // The line ends inside of the head, which is a point.
+            // The line ends within the head, because the head's tip is narrower than the line.
             let end = if is_bend { x } else { x - 5.0 };
             let half = (end - at.0).abs().max(40.0) / 2.0;
             path.push_str(&format!(
@@ -223,7 +223,7 @@ fn draw_arrow(layout: &Layout, across: &Across, arrow: &[usize], down: f64) -> S
     String::new()
 }
 
-/// As much of a text as there is room for.
+/// Cuts a text to the available width.
 fn fit(text: &str, size: f64, room: f64) -> String {
     let text: String = text.chars().map(visible).collect();
     if measure(&text, size) <= room {
@@ -242,7 +242,7 @@ fn fit(text: &str, size: f64, room: f64) -> String {
     kept.trim_end().to_owned() + "…"
 }
 
-/// About how wide a text is: nobody knows with which font it will be drawn.
+/// Estimates the width of a text, since the font of the viewer is unknown.
 fn measure(text: &str, size: f64) -> f64 {
     let wide = |c: char| match c {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | '`' => 0.31,
@@ -250,13 +250,13 @@ fn measure(text: &str, size: f64) -> f64 {
         'm' | 'w' | 'M' | 'W' | '@' | '%' | '…' => 1.0,
         'A'..='Z' | '_' | '&' | '+' | '=' | '<' | '>' | '~' | '#' => 0.70,
         _ if c.is_ascii() => 0.60,
-        // On a terminal, what is wide takes two places, and what joins the letter before it none.
+        // The terminal width tells wide characters (2 cells) from normal (1) and combining ones (0).
         _ => [0.0, 0.66, 1.05][measure_text_width(c.encode_utf8(&mut [0; 4])).min(2)],
     };
     text.chars().map(wide).sum::<f64>() * size
 }
 
-/// What can stand in an XML document, and be seen.
+/// Replaces characters that XML does not allow or that are invisible.
 fn visible(c: char) -> char {
     match c {
         '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
@@ -279,7 +279,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// A number as short as it can be, to a tenth.
+/// Formats a number with at most one decimal.
 fn number(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)

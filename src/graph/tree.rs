@@ -2,12 +2,12 @@
 
 use super::Graph;
 
-/// A group with what is in it, or the project itself.
+/// A group with its members, or the project itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tree<'a> {
     /// The last part of its path; empty for the project itself.
     pub name: &'a str,
-    /// The places of the resources that are in it, and in no group within it.
+    /// The indices of the resources that are directly in it.
     pub nodes: Vec<usize>,
     /// The groups within it.
     pub groups: Vec<Tree<'a>>,

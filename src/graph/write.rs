@@ -4,7 +4,7 @@ use super::tree::Tree;
 use super::{Graph, GraphFormat};
 
 impl Graph {
-    /// Writes the graph: an arrow goes from what is needed to what needs it.
+    /// Writes the graph. Arrows go from a resource to the resources that need it.
     pub fn write(&self, format: GraphFormat) -> String {
         let (text, arrow, foot) = match format {
             GraphFormat::Mermaid => ("flowchart LR\n", "-->", ""),
@@ -21,7 +21,7 @@ impl Graph {
         text + foot
     }
 
-    /// Writes what is in a group, or in the project itself. `count` is how many groups came before.
+    /// Writes the members of a group, or of the project itself. `count` numbers the groups.
     fn write_group(
         &self,
         tree: &Tree,
@@ -55,13 +55,13 @@ impl Graph {
     }
 }
 
-/// What stands in a box or above a group, with nothing in it that could end the label.
+/// The label of a box or a group, escaped for its format.
 fn label(text: &str, format: GraphFormat) -> String {
     let text = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     if format == GraphFormat::Dot {
         return text.collect::<String>().replace('\\', "\\\\").replace('"', "\\\"");
     }
-    // Mermaid has no escapes of its own, but knows those of HTML.
+    // Mermaid has no escapes of its own, but supports HTML entities.
     text.map(|c| {
         if c.is_alphanumeric() || " -_./:".contains(c) {
             c.to_string()

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::VERSION;
+use crate::atomic_file::{self, FilePolicy};
 use crate::clock;
-use crate::disk::{self, Keep};
 use crate::error::{Error, Result};
 use crate::outcome::{DeployOutcome, Prior, ResourceOutcome};
 use crate::ownership::Ownership;
@@ -70,7 +70,7 @@ impl SavedPlan {
         }
         let failed = |source| Error::Write { path: path.to_path_buf(), source };
         let text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
-        disk::replace(path, &format!("{text}\n"), Keep::Record).map_err(failed)
+        atomic_file::replace(path, &format!("{text}\n"), FilePolicy::Record).map_err(failed)
     }
 
     /// Reads one.

@@ -1,13 +1,13 @@
-//! Values that are given to names that look like a secret's, in running text of any language.
+//! Redaction of values that are assigned to names of secrets, in text of any language.
 
 use super::extent::{OPENING, balanced, closing, here_document, indented, line, opens, quoted_lines, triple};
 use super::{PLACEHOLDER, is_secret};
 
-/// How lines begin that end with a colon, but name a block of code.
+/// The first words of lines that end with a colon and begin a block of code.
 const HEADS: &[&str] =
     &["async", "case", "class", "def", "elif", "except", "for", "if", "match", "while", "with"];
 
-/// A text without the values that are given to secrets.
+/// Redacts the values that are assigned to secrets.
 pub fn assignments(text: &str) -> String {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let mut result = String::with_capacity(text.len());
@@ -32,7 +32,7 @@ pub fn assignments(text: &str) -> String {
         let ahead = ahead.rsplit('\n').next().unwrap_or_default();
         let spaced = flag || name.eq_ignore_ascii_case("bearer");
         let Some((lead, value, tail)) = value(ahead, after, spaced) else { continue };
-        // The first line may be empty but for a comment.
+        // The first line may be empty or hold only a comment; then the value is in the lines below.
         let quoted = lead.ends_with(['"', '\'', '`']);
         if !quoted && value.starts_with(['\n', '\r', '#']) && value.contains('\n') {
             result.push_str(lead.trim_end());
@@ -46,23 +46,22 @@ pub fn assignments(text: &str) -> String {
     result + rest
 }
 
-/// What follows a name, in three: the sign between them and an opening quote, the value, and what
-/// comes after it. `ahead`: what stands ahead of the name in its line; `spaced`: a blank is sign
-/// enough.
+/// Splits the text after a name into the sign with an opening quote, the value, and the rest. `ahead` is the
+/// text before the name in its line; with `spaced` a blank counts as a sign.
 fn value<'a>(ahead: &str, after: &'a str, spaced: bool) -> Option<(&'a str, &'a str, &'a str)> {
-    // The name itself may stand in quotes or brackets.
+    // The name itself may be in quotes or brackets.
     let sign = after.trim_start_matches(['"', '\'', '`', ']', ')']).trim_start_matches([' ', '\t']);
     let closers = &after[..after.len() - sign.len()];
     let rest = sign.trim_start_matches([':', '=', '>', '?']);
     let sign = &sign[..sign.len() - rest.len()];
     let rest = rest.trim_start_matches([' ', '\t']);
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'));
-    // `PASSWORD 'x'` as in SQL: a quoted text right behind the name.
+    // In SQL the quoted value follows the name directly, as in `PASSWORD 'x'`.
     let blank = after.starts_with([' ', '\t']);
     if sign.is_empty() && !(blank && (spaced || quote.is_some())) {
         return None;
     }
-    // Not so `auth::{a, b}`, and `(key) => {` is a function.
+    // `auth::{a, b}` is an import and `(key) => {` a function, so neither continues below.
     let goes_on = sign.contains([':', '=']) && !sign.starts_with("::") && !closers.contains(')');
     let (open, length) = match quote {
         Some(quote) => quoted(rest, quote, goes_on),
@@ -73,7 +72,7 @@ fn value<'a>(ahead: &str, after: &'a str, spaced: bool) -> Option<(&'a str, &'a 
     (length > 0).then(|| (&after[..start], &after[start..start + length], &after[start + length..]))
 }
 
-/// A value in quotes: where it begins, and how long it is.
+/// The start and the length of a value in quotes.
 fn quoted(rest: &str, quote: char, goes_on: bool) -> (usize, usize) {
     if let Some(quotes) = triple(rest) {
         return (3, rest[3..].find(quotes).unwrap_or(rest.len() - 3));
@@ -87,7 +86,7 @@ fn quoted(rest: &str, quote: char, goes_on: bool) -> (usize, usize) {
     (1, length)
 }
 
-/// How long a value behind a colon is, which may hold blanks, as in YAML, and go on below.
+/// The length of a value after a colon. As in YAML, it may contain blanks and continue below.
 fn mapped(ahead: &str, rest: &str, goes_on: bool) -> usize {
     let first = line(rest);
     let single = bare(first).len();
@@ -106,7 +105,7 @@ fn mapped(ahead: &str, rest: &str, goes_on: bool) -> usize {
     let end = if opens(first) || (empty && key && rest[bracket..].starts_with(OPENING)) {
         bracket + balanced(&rest[bracket..], ends_line)
     } else if key {
-        // Of a list in YAML, the items may stand right below the key.
+        // In YAML the items of a list may have the indentation of their key.
         indented(rest, column(ahead), empty || first.starts_with(['!', '&']))
     } else {
         0
@@ -114,11 +113,11 @@ fn mapped(ahead: &str, rest: &str, goes_on: bool) -> usize {
     if end > first.len() { end } else { single }
 }
 
-/// How long a value is that ends with a blank, unless it goes on below.
+/// The length of a value that ends at a blank, unless it continues below.
 fn word(ahead: &str, rest: &str, sign: &str, goes_on: bool) -> usize {
     let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ')' | '}');
     let mut length = rest.find(ends).unwrap_or(rest.len());
-    // What stands for a part that was taken out before is one with the rest.
+    // A placeholder from an earlier redaction is part of the value, although it contains a blank.
     while rest[..length].ends_with("(not") && rest[length..].starts_with(" shown)") {
         length += " shown)".len();
         length += rest[length..].find(ends).unwrap_or(rest.len() - length);
@@ -144,32 +143,32 @@ fn word(ahead: &str, rest: &str, sign: &str, goes_on: bool) -> usize {
     }
 }
 
-/// Whether a value is a text in the lines below, as in YAML.
+/// Tells if a value is a YAML block scalar, with its text in the lines below.
 fn is_block(value: &str) -> bool {
     value.strip_prefix(['|', '>']).is_some_and(|rest| rest.trim().chars().all(|c| "+-0123456789".contains(c)))
 }
 
-/// What a value ends with that may go over several lines, where it is not in brackets.
+/// The characters that end a value of several lines outside of brackets.
 fn ends_line(c: char) -> bool {
     matches!(c, '\n' | ']' | '}' | ')')
 }
 
-/// Where in its line a key begins, behind the signs of lists.
+/// The column in which a key begins, after list markers.
 fn column(ahead: &str) -> usize {
     ahead.len() - ahead.trim_start_matches([' ', '\t', '-']).len()
 }
 
-/// A value without quotes, up to the end of the line and of the braces around it.
+/// An unquoted value, without the closing braces and commas around it.
 fn bare(line: &str) -> &str {
     let value = line.trim_end();
     if value.contains('{') { value } else { value.trim_end_matches([' ', ',', '}']) }
 }
 
-/// The lines below a secret's name. Of an ordinary mapping the names are left, if they have but
-/// letters: what has digits may be a token that belongs to somebody.
+/// Redacts the lines below a secret's name. Names of a mapping stay if they have only letters: one with
+/// digits may itself be a token.
 fn below(value: &str, mapping: bool) -> String {
     let mut shown = String::new();
-    // Lines that are indented by more belong to the value of the name before.
+    // Lines with a deeper indentation belong to the value of the previous name.
     let mut limit = usize::MAX;
     for line in value.lines().skip(1).filter(|line| mapping && !line.trim().is_empty()) {
         let content = line.trim_start_matches([' ', '\t', '-']);
@@ -198,7 +197,7 @@ fn below(value: &str, mapping: bool) -> String {
     if shown.is_empty() { format!(" {PLACEHOLDER}") } else { shown }
 }
 
-/// Whether a value only tells where the secret comes from, or that there is none.
+/// Tells if a value is only a reference to a secret, or an empty value.
 pub fn is_reference(value: &str) -> bool {
     let value = value.trim();
     let name = |text: &str| {

@@ -1,10 +1,9 @@
-//! What is a secret whatever stands around it: logins in addresses, and the tokens of well-known
-//! services.
+//! Secrets that are recognizable by themselves: logins in URLs, and the tokens of well-known services.
 
 use super::PLACEHOLDER;
 use super::assignments::is_reference;
 
-/// How the tokens of well-known services begin.
+/// The prefixes of the tokens of well-known services.
 const TOKENS: &[&str] = &[
     "sk-",
     "sk_live_",
@@ -27,11 +26,11 @@ const TOKENS: &[&str] = &[
     "dop_v1_",
     "SG.",
 ];
-/// Shorter words that begin like a token are none.
+/// The smallest length of a token: shorter words with such a prefix are no tokens.
 const TOKEN_LENGTH: usize = 16;
 
-/// Takes the login out of `scheme://user:password@host`. The name of a user may stay, unless it is
-/// all that there is: then it is a token, but over SSH.
+/// Redacts the login of `scheme://user:password@host`. The user's name stays. A name without a password is
+/// a token and is redacted, except over SSH.
 pub fn addresses(text: &str) -> String {
     let mut result = String::new();
     let mut rest = text;
@@ -41,7 +40,7 @@ pub fn addresses(text: &str) -> String {
         rest = after;
         if let Some(at) = login(after) {
             result.push_str(&match after[..at].split_once(':') {
-                // Services that know a token alone take such words for a password.
+                // With these fillers in place of the password, the name is the token.
                 Some((_, "" | "x" | "X" | "x-oauth-basic")) => PLACEHOLDER.to_owned(),
                 Some((user, _)) => format!("{user}:{PLACEHOLDER}"),
                 None if before.ends_with("ssh://") || is_reference(&after[..at]) => after[..at].to_owned(),
@@ -53,7 +52,7 @@ pub fn addresses(text: &str) -> String {
     result + rest
 }
 
-/// How long the login is that an address begins with.
+/// The length of the login at the start of an address.
 fn login(address: &str) -> Option<usize> {
     let quote = |c: char| matches!(c, '"' | '\'' | '`' | '<' | '>');
     let end = address.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(address.len());
@@ -63,7 +62,7 @@ fn login(address: &str) -> Option<usize> {
         let plain = !login.is_empty() && !login.contains(|c| quote(c) || matches!(c, '?' | '#'));
         return (plain || login.contains(':')).then_some(at);
     }
-    // A password may hold a slash; a port is a number, or stands in braces.
+    // A password may contain a slash; a port is a number or a placeholder in braces.
     let port = authority.split_once(':')?.1;
     let host = authority.starts_with('[') || port.contains(['$', '{']);
     if host || port.chars().all(|c| c.is_ascii_digit()) {
@@ -72,7 +71,7 @@ fn login(address: &str) -> Option<usize> {
     address[..address.find(|c: char| quote(c) || c.is_whitespace()).unwrap_or(address.len())].rfind('@')
 }
 
-/// Takes the tokens of well-known services out.
+/// Redacts the tokens of well-known services.
 pub fn tokens(text: &str) -> String {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=');
     let mut result = String::new();
@@ -93,11 +92,11 @@ pub fn tokens(text: &str) -> String {
     result + rest
 }
 
-/// Where in a word a token begins, which may be a segment of a path.
+/// The position of a token in a word; it may be a segment of a path.
 fn token(word: &str) -> Option<usize> {
     let is_token =
         |text: &str| text.len() >= TOKEN_LENGTH && TOKENS.iter().any(|token| text.starts_with(token));
-    // `KEY=token`: what stands before the sign is a name. Two signs at the end fill up base64.
+    // In `KEY=token` the token follows the sign; two signs at the end are base64 padding.
     let value = word.strip_suffix("==").unwrap_or(word).rfind('=').map_or(0, |sign| sign + 1);
     if is_token(&word[value..]) {
         return Some(value);

@@ -1,22 +1,21 @@
-//! Files of which no value is shown, whatever the names: environment variables and logins.
+//! Files in which every value is redacted: environment variables and logins.
 
 use super::PLACEHOLDER;
 
-/// Stands for a line of which nothing is shown. A comment, too, may well hold the value that was
-/// there before.
+/// The replacement for a whole line. Comments are replaced too, since they may hold a former value.
 const HIDDEN: &str = "# (not shown)";
 
-/// Whether a file, by its name, holds environment variables.
+/// Tells from a file's name if it holds environment variables.
 pub fn holds_variables(name: &str) -> bool {
     name.starts_with(".env") || name.rsplit_once('.').is_some_and(|(_, kind)| kind == "env")
 }
 
-/// Whether a file, by its name, holds logins.
+/// Tells from a file's name if it holds logins.
 pub fn holds_logins(name: &str) -> bool {
     matches!(name, ".netrc" | "_netrc" | ".pgpass" | "pgpass.conf")
 }
 
-/// Environment variables, of which the names are left.
+/// Redacts environment variables; their names stay.
 pub fn variables(text: &str) -> String {
     let mut result = String::new();
     let mut open = None;
@@ -36,7 +35,7 @@ pub fn variables(text: &str) -> String {
     result
 }
 
-/// Logins, of which nothing is left: a password may stand anywhere in a line.
+/// Redacts logins completely, since a password may be anywhere in a line.
 pub fn logins(text: &str) -> String {
     text.lines().map(|line| hidden(line).to_owned() + "\n").collect()
 }
@@ -52,11 +51,11 @@ pub fn name(line: &str) -> Option<&str> {
     let name = name.strip_prefix("export ").unwrap_or(name);
     let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
-    // `abc==` is the end of something in base64.
+    // `abc==` is the end of a base64 text.
     (plain && !value.starts_with('=')).then_some(left)
 }
 
-/// The quote that is open after a text, if `open` was before it.
+/// The quote that is open after a text, given the quote that was open before it.
 fn still_open(text: &str, mut open: Option<char>) -> Option<char> {
     let mut previous = '=';
     let mut escaped = false;
@@ -65,7 +64,7 @@ fn still_open(text: &str, mut open: Option<char>) -> Option<char> {
             Some(quote) if c == quote && !escaped => open = None,
             None if c == '#' && previous.is_whitespace() => break,
             None if matches!(c, '"' | '`') && !escaped => open = Some(c),
-            // After a letter it is an apostrophe.
+            // After a letter or digit it is an apostrophe.
             None if c == '\'' && !escaped && !previous.is_alphanumeric() => open = Some(c),
             _ => {}
         }

@@ -1,14 +1,14 @@
-//! Where values end that may go over several lines: in brackets, in quotes, or by indentation.
+//! The extent of values of several lines: in brackets, in quotes, or by indentation.
 
-/// What opens a bracket.
+/// The opening brackets.
 pub const OPENING: [char; 3] = ['[', '{', '('];
 
-/// The first line, without its end.
+/// The first line, without its line break.
 pub fn line(text: &str) -> &str {
     text.split('\n').next().unwrap_or_default()
 }
 
-/// Where in its line a quoted text ends.
+/// The position of the closing quote, if it is in the first line.
 pub fn closing(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     text.char_indices().take_while(|(_, c)| *c != '\n').find_map(|(index, c)| {
@@ -18,18 +18,18 @@ pub fn closing(text: &str, quote: char) -> Option<usize> {
     })
 }
 
-/// The sign that opens a text in triple quotes.
+/// The triple quotes at the start of a text.
 pub fn triple(text: &str) -> Option<&'static str> {
     ["\"\"\"", "'''"].into_iter().find(|quotes| text.starts_with(quotes))
 }
 
-/// Whether a value goes on in the lines below: it begins or ends with an open bracket, or leaves
-/// triple quotes open.
+/// Tells if a value continues in the next line: it begins or ends with an open bracket, or leaves triple
+/// quotes open.
 pub fn opens(line: &str) -> bool {
     let code =
         [" #", " //"].into_iter().fold(line, |code, comment| code.split(comment).next().unwrap_or(code));
     let code = code.trim_end();
-    // The body of a function is no value.
+    // The body of a function is not a value.
     let body = code
         .strip_suffix('{')
         .map(str::trim_end)
@@ -39,7 +39,7 @@ pub fn opens(line: &str) -> bool {
         || ["\"\"\"", "'''"].into_iter().any(|quotes| line.matches(quotes).count() % 2 == 1)
 }
 
-/// How long a text is up to the first of `ends` that stands outside brackets and quotes.
+/// The length of a text up to the first of `ends` outside of brackets and quotes.
 pub fn balanced(text: &str, ends: impl Fn(char) -> bool) -> usize {
     let mut open = Vec::new();
     let mut at = 0;
@@ -64,7 +64,7 @@ pub fn balanced(text: &str, ends: impl Fn(char) -> bool) -> usize {
     text.len()
 }
 
-/// How long the quoted text is that `text` begins with. A quote that its line does not close is an
+/// The length of the quoted text at the start of `text`. A quote that is not closed in its line is an
 /// apostrophe.
 fn quoted(text: &str, quote: char) -> usize {
     match triple(text) {
@@ -73,7 +73,7 @@ fn quoted(text: &str, quote: char) -> usize {
     }
 }
 
-/// How long a text is up to the end of the line in which an open quote is closed.
+/// The length of a text up to the end of the line that closes an open quote.
 pub fn quoted_lines(text: &str, quote: char) -> usize {
     let mut open = true;
     let mut length = 0;
@@ -91,8 +91,8 @@ pub fn quoted_lines(text: &str, quote: char) -> usize {
     text[..length].trim_end().len()
 }
 
-/// How long a text is with the lines below it that are indented by more than `outer`, or, as
-/// `items` of a list, by as much.
+/// The length of a text with the following lines that are indented by more than `outer`, or for `items` of
+/// a list by at least as much.
 pub fn indented(text: &str, outer: usize, items: bool) -> usize {
     let mut at = line(text).len();
     let mut length = text[..at].trim_end().len();
@@ -111,8 +111,7 @@ pub fn indented(text: &str, outer: usize, items: bool) -> usize {
     length
 }
 
-/// How long a text is that begins with the word `opening`, like `<<-EOT`, up to the line that
-/// closes it.
+/// The length of a here-document that begins with the word `opening`, such as `<<-EOT`.
 pub fn here_document(text: &str, opening: &str) -> usize {
     let name = opening.trim_start_matches(['<', '-', '~']).trim_matches(['"', '\'']);
     let mut length = 0;

@@ -1,29 +1,29 @@
-//! Keeps the values of secrets out of prompts, and out of what a run tells of itself. Their names may
-//! stay: a configuration has to refer to them.
+//! Redaction: removes the values of secrets from prompts, and from everything that a run reports. Names
+//! of secrets stay, because a configuration has to refer to them.
 
 mod assignments;
 mod credentials;
 mod environment;
 mod extent;
-mod known;
+mod redactor;
 pub mod text;
 
 use serde_json::{Map, Value};
 
-pub use known::{Discreet, Known, SHORTEST_SECRET};
+pub use redactor::{RedactingObserver, Redactor, SHORTEST_SECRET};
 
-/// What stands where a secret's value was.
+/// The replacement for a secret's value.
 pub const PLACEHOLDER: &str = "(not shown)";
 
-/// Words that make a name that of a secret, wherever they stand in it.
+/// Words that mark a name as that of a secret, anywhere in it.
 const MARKS: &[&str] =
     &["password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "authorization"];
-/// Words that do so where they stand alone: `ssh_key`, but not `keyboard`.
+/// Words that mark a name as that of a secret only as a whole word: `ssh_key`, but not `keyboard`.
 const WORDS: &[&str] = &["key", "keys", "pass", "pwd", "auth", "pin", "dsn"];
-/// Maps of environment variables, of whose values none is shown.
+/// Fields that hold environment variables; all of their values are redacted.
 const ENVIRONMENTS: &[&str] = &["env", "envvars", "environment", "environmentvariables"];
 
-/// The fields without the values of anything secret.
+/// Returns the fields with the values of all secrets redacted.
 pub fn fields(fields: &Map<String, Value>) -> Map<String, Value> {
     fields.iter().map(|(name, value)| (name.clone(), member(name, value))).collect()
 }
@@ -48,7 +48,7 @@ fn redact(value: &Value) -> Value {
     }
 }
 
-/// Environment variables, as a map or as `NAME=value`, without their values.
+/// Redacts the values of environment variables, given as a map or as `NAME=value`.
 fn names_only(value: &Value) -> Value {
     let hidden = || Value::String(PLACEHOLDER.to_owned());
     match value {

@@ -1,14 +1,13 @@
-//! Secrets in running text: assignments to names that look like a secret's, logins in addresses,
-//! private keys, and the tokens of well-known services.
+//! Redaction of free text: assignments to names of secrets, logins in URLs, private keys, and the tokens
+//! of well-known services.
 //!
-//! Rather too much than too little: a configuration that is written from the rest still knows the
-//! names.
+//! In doubt a value is redacted: a configuration that is written from the rest needs only the names.
 
 use super::assignments::assignments;
 use super::credentials::{addresses, tokens};
 use super::{PLACEHOLDER, environment};
 
-/// A whole file, whose lines may be assignments.
+/// Redacts a whole file, whose lines may be assignments.
 pub fn document(path: &str, text: &str) -> String {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path).to_ascii_lowercase();
     if environment::holds_variables(&name) {
@@ -20,7 +19,7 @@ pub fn document(path: &str, text: &str) -> String {
     }
 }
 
-/// What is a secret whatever stands around it: private keys, tokens, logins in addresses.
+/// Redacts secrets that are recognizable by themselves: private keys, tokens, logins in URLs.
 pub fn evident(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut in_key = false;
@@ -32,7 +31,7 @@ pub fn evident(text: &str) -> String {
             result.push('\n');
         } else if in_key {
             in_key = !ends;
-            // Quotes that were opened above the key have to be closed.
+            // A quote that was opened before the key is closed again.
             let after = line.rsplit('-').next().filter(|_| ends).unwrap_or_default();
             if let Some(quote) = ["\"\"\"", "'''", "\"", "'"].iter().find(|quote| after.starts_with(**quote))
             {

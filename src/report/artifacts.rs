@@ -1,4 +1,4 @@
-//! What the model wrote: how it was come by, what it cost, and what it is.
+//! Output about artifacts: their origin, their cost and their content.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::generate::lock::Entry;
 use crate::outcome::{ArtifactOutcome, ArtifactReport, Report};
 use crate::resource::{Address, Artifact};
 
-/// Writes a line for each artifact, and one that sums them up.
+/// Writes a line for each artifact, and a summary line.
 pub(super) fn table(text: &mut String, report: &Report) {
     let shown: Vec<&ArtifactReport> = report.artifacts.iter().filter(|a| a.outcome.error.is_none()).collect();
     let rows: Vec<[String; 5]> = shown.iter().map(|artifact| row(artifact)).collect();
@@ -40,7 +40,7 @@ pub(super) fn table(text: &mut String, report: &Report) {
     sum(text, report);
 }
 
-/// The cells of one artifact's line: whose, how, by whom, tokens, and time with cost.
+/// The cells of an artifact's line: resource, origin, model, tokens, and time with cost.
 fn row(artifact: &ArtifactReport) -> [String; 5] {
     let outcome = &artifact.outcome;
     let how = match outcome {
@@ -106,7 +106,7 @@ fn sum(text: &mut String, report: &Report) {
     let _ = writeln!(text, " in {:.1} s", report.seconds);
 }
 
-/// Shows what the model chose for a resource's fields as the model's choice.
+/// Writes the fields of a resource that the model chose.
 pub(super) fn choices(text: &mut String, report: &Report, address: &Address) {
     let Some(artifact) = report.artifacts.iter().find(|artifact| artifact.outcome.address == *address) else {
         return;
@@ -123,7 +123,7 @@ pub(super) fn choices(text: &mut String, report: &Report, address: &Address) {
     }
 }
 
-/// Writes what would be sent to the model, question by question.
+/// Writes the requests that would be sent to the model.
 pub fn prompts(report: &Report) -> String {
     let mut text = String::new();
     for artifact in &report.artifacts {
@@ -142,7 +142,7 @@ pub fn prompts(report: &Report) -> String {
     text
 }
 
-/// Writes an artifact of the lock, with where it came from.
+/// Writes an artifact of the lock, with its origin.
 pub fn artifact(address: &Address, entry: &Entry) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
@@ -166,8 +166,7 @@ pub fn artifact(address: &Address, entry: &Entry) -> String {
     text
 }
 
-/// An artifact as it is printed: every byte of it into a pipe, and nothing that would be obeyed on a
-/// terminal.
+/// The printed form of an artifact: unchanged into a pipe, without control characters on a terminal.
 fn shown(content: &str, on_terminal: bool) -> String {
     if !on_terminal {
         return content.to_owned();
@@ -176,7 +175,7 @@ fn shown(content: &str, on_terminal: bool) -> String {
     content.lines().map(line).collect()
 }
 
-/// The same as a document.
+/// An artifact of the lock as a JSON document.
 pub fn artifact_document(address: &Address, entry: &Entry) -> Value {
     json!({
         "kind": address.kind,
@@ -219,7 +218,7 @@ mod tests {
         choices(&mut text, &report, &address);
         let text = console::strip_ansi_codes(&text);
         assert_eq!(text, "    x [2J = \"y  \"  chosen by m\n");
-        // What cannot be counted is no reason to break off.
+        // Counts near the maximum do not overflow.
         table(&mut String::new(), &report);
     }
 }

@@ -1,4 +1,4 @@
-//! The table of what was checked.
+//! The table of checks.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::{printable, summary, title};
 use crate::cli::Verb;
 use crate::outcome::{CheckOutcome, Report};
 
-/// Writes a line for each assertion on each host, why it failed beneath, and a line that sums it up.
+/// Writes a line for each assertion on each host, with its error below, and a summary line.
 pub(super) fn table(text: &mut String, report: &Report, verb: Verb) {
     let rows: Vec<[String; 3]> = report
         .checks
@@ -38,7 +38,7 @@ pub(super) fn table(text: &mut String, report: &Report, verb: Verb) {
     let _ = writeln!(text, "{}: {}{time}", style(title(Verb::Check, false)).bold(), counts(&report.checks));
 }
 
-/// How many hold and how many do not, in words.
+/// The numbers of failed and passed checks, in words.
 fn counts(checks: &[CheckOutcome]) -> String {
     let failed = checks.iter().filter(|check| !check.ok).count();
     let held = checks.len() - failed;

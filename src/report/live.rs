@@ -1,4 +1,4 @@
-//! A live line for each resource that is being generated and each operation that is being run.
+//! Live lines: one for each resource in generation and each running operation.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,10 +12,10 @@ use crate::event::{Event, Observer};
 
 const TAIL: usize = 200;
 
-/// The line that tells of another run.
+/// The key of the line about another run.
 const WAITING: &str = "\0waiting";
 
-/// Draws on standard error, and leaves a line behind for every artifact and every host that failed.
+/// Draws live lines on standard error. Lines of finished artifacts and failed hosts stay.
 pub(super) struct Live {
     screen: MultiProgress,
     lines: Mutex<HashMap<String, Line>>,
@@ -90,7 +90,7 @@ impl Observer for Live {
                     line.tail.push_str(&printable(text));
                     let excess = line.tail.chars().count().saturating_sub(TAIL);
                     line.tail = line.tail.chars().skip(excess).collect();
-                    // Only what is newest fits on the line; what is older has been read.
+                    // The line shows the end of the text, as much as fits.
                     let width = usize::from(console::Term::stderr().size().1)
                         .saturating_sub(line.bar.prefix().chars().count() + 4);
                     let shown: Vec<char> = line.tail.chars().collect();
@@ -130,7 +130,7 @@ impl Observer for Live {
             Event::OperationStart { host, operation, .. } => {
                 self.start(format!("{host}\0{operation}"), host, operation);
             }
-            // What it did stands in the table that follows.
+            // The table at the end has the outcome.
             Event::OperationEnd { host, operation, .. } => self.end(&format!("{host}\0{operation}"), None),
             Event::CheckStart { host, resource, check } => {
                 self.start(format!("{host}\0{resource}\0{check}"), host, check);

@@ -1,4 +1,4 @@
-//! A log of all that happens, for whoever sets `LOG_LEVEL`.
+//! The log of all events, for `LOG_LEVEL`.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -9,10 +9,9 @@ use super::printable;
 use crate::event::{Event, Observer};
 use crate::settings::LogLevel;
 
-/// Writes a line for each event to standard error, beside what another observer shows.
+/// Writes a line for each event to standard error, and forwards the event to another observer.
 ///
-/// It is made from events alone. What pyinfra itself logs holds whole commands, with whatever
-/// secrets are in them.
+/// It logs events only, and not pyinfra's own log: that has whole commands, with the secrets in them.
 pub(super) struct Log {
     pub level: LogLevel,
     pub shown: Arc<dyn Observer>,

@@ -1,12 +1,11 @@
-//! What the terminal shows: live lines while something runs, plain lines into a pipe, and a short
-//! table at the end.
+//! Terminal output: live lines during a run, plain lines into a pipe, and a short table at the end.
 
 mod artifacts;
 mod checks;
-mod known;
 mod live;
 mod log;
 mod plain;
+mod state;
 mod summary;
 mod watch;
 
@@ -21,16 +20,14 @@ use crate::event::{Observer, Silent};
 use crate::settings::LogLevel;
 
 pub use artifacts::{artifact, artifact_document, prompts};
-pub use known::{entries, listing};
+pub use state::{entries, listing};
 pub use summary::{error, plan, summary};
 pub use watch::{Countdown, round, watch_observer};
 
-/// Chooses between live lines, plain lines and none.
+/// Creates the observer: live lines, plain lines or none.
 ///
-/// With `--json` standard output is for the document alone; live lines go to standard error, so a
-/// person who waits at a terminal sees them all the same.
-///
-/// A `log` of level `INFO` or `DEBUG` comes beside that.
+/// With `--json` standard output has only the document. Live lines go to standard error, so they are shown
+/// on a terminal all the same. A `log` level of `INFO` or `DEBUG` adds a log.
 pub fn observer(display: Display, log: LogLevel) -> Arc<dyn Observer> {
     let shown = display_of(display);
     if log > LogLevel::Warning { Arc::new(log::Log { level: log, shown }) } else { shown }
@@ -47,7 +44,7 @@ fn display_of(display: Display) -> Arc<dyn Observer> {
     }
 }
 
-/// Makes colors appear, or not, as the user asked.
+/// Applies the `--color` option.
 pub fn apply_color(color: Color) {
     match color {
         Color::Auto => {}
@@ -62,7 +59,7 @@ pub fn apply_color(color: Color) {
     }
 }
 
-/// What stands in front of a line that tells of a resource's fate, and how loud it is.
+/// The colored symbol at the start of a resource's line.
 fn mark(action: crate::outcome::Action, failed: bool) -> console::StyledObject<&'static str> {
     use crate::outcome::Action;
     if failed {
@@ -79,7 +76,7 @@ fn mark(action: crate::outcome::Action, failed: bool) -> console::StyledObject<&
     }
 }
 
-/// The verb in the past, or as a condition where nothing was done.
+/// The verb in the past tense, or its conditional form for a dry run.
 fn title(verb: Verb, dry_run: bool) -> &'static str {
     match (verb, dry_run) {
         (Verb::Plan, _) | (Verb::Apply, true) => "Plan",
@@ -92,7 +89,7 @@ fn title(verb: Verb, dry_run: bool) -> &'static str {
     }
 }
 
-/// A text on one line, without anything that a terminal would obey or a reader would not see.
+/// A text on one line, without control and invisible characters.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
 }

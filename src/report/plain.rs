@@ -6,7 +6,7 @@ use super::printable;
 use crate::event::{Event, Observer};
 use crate::outcome::Action;
 
-/// Prints one line for what begins and ends, on standard output.
+/// Prints a line on standard output for each step that begins or ends.
 pub(super) struct Plain {
     verbose: bool,
 }
@@ -40,7 +40,7 @@ impl Observer for Plain {
                 let word = if *failed { "failed" } else { action.word(true) };
                 format!("{host}: {} – {word} in {seconds:.1} s", printable(operation))
             }
-            // What holds stands in the table.
+            // The table has the assertions that hold.
             Event::CheckEnd { host, check, ok: false, seconds, .. } => {
                 format!("{host}: {} – failed in {seconds:.1} s", printable(check))
             }
@@ -49,7 +49,7 @@ impl Observer for Plain {
             }
             _ => return,
         };
-        // A reader that has gone away is no reason to stop a deploy.
+        // A closed pipe does not stop a deploy.
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 }

@@ -1,4 +1,4 @@
-//! What stands on the terminal when a command has ended.
+//! The summary at the end of a command.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,18 +9,18 @@ use super::{artifacts, checks, diff_lines, mark, printable, title};
 use crate::cli::Verb;
 use crate::outcome::{Action, Report, ResourceOutcome};
 
-/// Writes the table of what was done, or would be, and a line that sums it up.
+/// Writes the table of changes, done or planned, and a summary line.
 ///
-/// What did not change stands only in the sum, unless `verbose`.
+/// Unchanged resources appear only in the summary line, unless `verbose`.
 pub fn summary(report: &Report, verb: Verb, verbose: bool) -> String {
     let mut text = String::new();
-    let looked = report.dry_run || verb == Verb::Plan;
-    let diffs = if looked || verbose { Diffs::All } else { Diffs::None };
-    let shown = Shown { verbose, looked, diffs };
+    let planned = report.dry_run || verb == Verb::Plan;
+    let diffs = if planned || verbose { Diffs::All } else { Diffs::None };
+    let options = TableOptions { verbose, planned, diffs };
     match verb {
         Verb::Generate => artifacts::table(&mut text, report),
         Verb::Check => {}
-        _ => deployed(&mut text, report, shown),
+        _ => deployed(&mut text, report, options),
     }
     if verb == Verb::Check || !report.checks.is_empty() {
         checks::table(&mut text, report, verb);
@@ -31,42 +31,42 @@ pub fn summary(report: &Report, verb: Verb, verbose: bool) -> String {
     text
 }
 
-/// Writes an error the way every error is shown.
+/// Formats an error message.
 pub fn error(message: &str) -> String {
     format!("{} {message}\n", console::style("error:").for_stderr().red().bold())
 }
 
-/// Writes the table of what is about to be done, and a line that sums it up. What is new is named
-/// alone: its text stands in main.py or in the lock.
+/// Writes the table of planned changes, and a summary line. New resources have no diff, because their text is
+/// in main.py or in the lock.
 pub fn plan(report: &Report, diffs: bool) -> String {
     let mut text = String::new();
     let diffs = if diffs { Diffs::OfChanges } else { Diffs::None };
-    deployed(&mut text, report, Shown { verbose: false, looked: true, diffs });
+    deployed(&mut text, report, TableOptions { verbose: false, planned: true, diffs });
     text
 }
 
-/// How much of it is shown.
+/// The options of the table.
 #[derive(Clone, Copy)]
-struct Shown {
-    /// Also what did not change, and every operation.
+struct TableOptions {
+    /// Shows unchanged resources and all operations too.
     verbose: bool,
-    /// As what would be done.
-    looked: bool,
+    /// Describes planned changes instead of changes that were made.
+    planned: bool,
     diffs: Diffs,
 }
 
-/// Which diffs are shown.
+/// The selection of diffs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Diffs {
     None,
-    /// All but those of what is new.
+    /// The diffs of changed resources, but not of new ones.
     OfChanges,
     All,
 }
 
-fn deployed(text: &mut String, report: &Report, how: Shown) {
+fn deployed(text: &mut String, report: &Report, options: TableOptions) {
     let resources = &report.deploy.resources;
-    let wanted = |r: &&ResourceOutcome| how.verbose || r.error.is_some() || r.action != Action::Unchanged;
+    let wanted = |r: &&ResourceOutcome| options.verbose || r.error.is_some() || r.action != Action::Unchanged;
     let shown: Vec<&ResourceOutcome> = resources.iter().filter(wanted).collect();
     let width = |cell: fn(&ResourceOutcome) -> String| {
         shown.iter().map(|r| console::measure_text_width(&cell(r))).max().unwrap_or(0)
@@ -86,12 +86,12 @@ fn deployed(text: &mut String, report: &Report, how: Shown) {
                 text,
                 "{} {}",
                 style(printable(path)).bold(),
-                style(format!("({})", counts(&all, 0, how.looked))).dim()
+                style(format!("({})", counts(&all, 0, options.planned))).dim()
             );
         }
         let mut rows = String::new();
         for resource in members {
-            row(&mut rows, report, resource, widths, how);
+            row(&mut rows, report, resource, widths, options);
         }
         let margin = if group.is_some() { "  " } else { "" };
         for line in rows.lines() {
@@ -101,24 +101,30 @@ fn deployed(text: &mut String, report: &Report, how: Shown) {
     hosts_away(text, report);
 
     let verb = Verb::parse(report.command).unwrap_or(Verb::Apply);
-    // A plan that goes before the work has no time of its own.
+    // A plan shown before an apply has no duration.
     let time = if report.seconds > 0.0 { format!(" in {:.1} s", report.seconds) } else { String::new() };
     let _ = writeln!(
         text,
         "{}: {}{time}",
         style(title(verb, report.dry_run)).bold(),
-        counts(&resources.iter().collect::<Vec<_>>(), report.deploy.host_errors.len(), how.looked),
+        counts(&resources.iter().collect::<Vec<_>>(), report.deploy.host_errors.len(), options.planned),
     );
 }
 
-/// Writes one resource on one host, with all there is to say of it.
-fn row(text: &mut String, report: &Report, resource: &ResourceOutcome, widths: (usize, usize), how: Shown) {
+/// Writes one resource on one host, with its changes, operations and errors.
+fn row(
+    text: &mut String,
+    report: &Report,
+    resource: &ResourceOutcome,
+    widths: (usize, usize),
+    options: TableOptions,
+) {
     let failed = resource.error.is_some();
     let word = match resource.action {
         _ if failed => "failed",
-        _ if resource.replaces && how.looked => "replace",
+        _ if resource.replaces && options.planned => "replace",
         _ if resource.replaces => "replaced",
-        action => action.word(!how.looked),
+        action => action.word(!options.planned),
     };
     let pad = |cell: &str, width| console::pad_str(cell, width, console::Alignment::Left, None).into_owned();
     let line = format!(
@@ -126,7 +132,7 @@ fn row(text: &mut String, report: &Report, resource: &ResourceOutcome, widths: (
         if resource.replaces && !failed { style("±").yellow() } else { mark(resource.action, failed) },
         pad(&resource.address.to_string(), widths.0),
         pad(&printable(&resource.host), widths.1),
-        if how.looked {
+        if options.planned {
             String::new()
         } else {
             style(format!("{:>5.1} s", resource.seconds)).dim().to_string()
@@ -143,7 +149,7 @@ fn row(text: &mut String, report: &Report, resource: &ResourceOutcome, widths: (
         let by =
             if change.by_model { style("  chosen by the model").dim().to_string() } else { String::new() };
         let field = printable(&change.field);
-        // Of a long text the state knows the length alone, and the diff below tells more.
+        // The state has only the length of a long text; the diff below shows the change.
         if change.is_of_a_text() {
             let _ = writeln!(text, "    {field} has changed{by}");
             continue;
@@ -153,7 +159,7 @@ fn row(text: &mut String, report: &Report, resource: &ResourceOutcome, widths: (
         let _ = writeln!(text, "    {field}: {before} → {after}{by}");
     }
     artifacts::choices(text, report, &resource.address);
-    let is_told = match how.diffs {
+    let is_told = match options.diffs {
         Diffs::None => false,
         Diffs::OfChanges => resource.action != Action::Create,
         Diffs::All => true,
@@ -161,7 +167,7 @@ fn row(text: &mut String, report: &Report, resource: &ResourceOutcome, widths: (
     if let (true, Some(diff)) = (is_told, &resource.diff) {
         diff_lines(text, diff);
     }
-    if how.verbose {
+    if options.verbose {
         for operation in &resource.operations {
             let _ = writeln!(
                 text,
@@ -178,7 +184,7 @@ fn row(text: &mut String, report: &Report, resource: &ResourceOutcome, widths: (
     }
 }
 
-/// Writes which hosts could not be used, and why.
+/// Writes the hosts that could not be used, with the reasons.
 pub(super) fn hosts_away(text: &mut String, report: &Report) {
     for host in &report.deploy.host_errors {
         let _ = writeln!(text, "{} {}", style("✗").red().bold(), printable(&host.host));
@@ -188,9 +194,9 @@ pub(super) fn hosts_away(text: &mut String, report: &Report) {
     }
 }
 
-/// How many of each, in words: "2 created, 1 unchanged".
-fn counts(resources: &[&ResourceOutcome], mut failed: usize, looked: bool) -> String {
-    let word = |action| match (action, looked) {
+/// The number of resources by outcome, in words: "2 created, 1 unchanged".
+fn counts(resources: &[&ResourceOutcome], mut failed: usize, planned: bool) -> String {
+    let word = |action| match (action, planned) {
         (Action::Create, false) => "created",
         (Action::Create, true) => "to create",
         (Action::Change, false) => "changed",
@@ -227,7 +233,7 @@ fn counts(resources: &[&ResourceOutcome], mut failed: usize, looked: bool) -> St
     let mut parts: Vec<String> =
         number.iter().map(|(place, n)| format!("{n} {}", word(order[*place]))).collect();
     if replaced > 0 {
-        parts.insert(0, format!("{replaced} {}", if looked { "to replace" } else { "replaced" }));
+        parts.insert(0, format!("{replaced} {}", if planned { "to replace" } else { "replaced" }));
     }
     if failed > 0 {
         parts.insert(0, style(format!("{failed} failed")).red().to_string());

@@ -1,4 +1,4 @@
-//! What a round of a watch looks like: one line where there is nothing to tell.
+//! Output of a watch: one line for a round without findings.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::cli::Display;
 use crate::event::{Event, Observer};
 use crate::outcome::{Action, ResourceOutcome};
 use crate::settings::LogLevel;
-use crate::watch::{Kind, News, Round};
+use crate::watch::{Kind, Notification, Round};
 
-/// Writes what a round found and did. What is in `news` is told at length.
-pub fn round(round: &Round, news: &[News], verbose: bool) -> String {
+/// Writes the result of a round. Findings with a new notification are shown in detail.
+pub fn round(round: &Round, notifications: &[Notification], verbose: bool) -> String {
     let mut text = String::new();
-    let is_new = |kind: Kind| verbose || news.iter().any(|news| news.kind == kind);
+    let is_new = |kind: Kind| verbose || notifications.iter().any(|notification| notification.kind == kind);
     let _ = writeln!(text, "{} {}", style(&round.time).dim(), headline(round));
     if let Some(problem) = &round.error {
         let shown = if is_new(Kind::RoundFailed) { usize::MAX } else { 1 };
@@ -25,7 +25,11 @@ pub fn round(round: &Round, news: &[News], verbose: bool) -> String {
         }
         return text;
     }
-    for host in news.iter().filter(|news| news.kind == Kind::HostBack).flat_map(|news| &news.hosts) {
+    for host in notifications
+        .iter()
+        .filter(|notification| notification.kind == Kind::HostBack)
+        .flat_map(|notification| &notification.hosts)
+    {
         let _ = writeln!(text, "{} {} is back", style("✓").green(), printable(host));
     }
     for host in &round.host_errors {
@@ -67,7 +71,7 @@ pub fn round(round: &Round, news: &[News], verbose: bool) -> String {
     text
 }
 
-/// The round in one line.
+/// The summary line of a round.
 fn headline(round: &Round) -> String {
     if round.error.is_some() {
         return style("the round failed").red().to_string();
@@ -110,17 +114,17 @@ fn error(text: &mut String, error: &str) {
     }
 }
 
-/// Shows live lines while a round is at work, and leaves what came of it to [`round`].
+/// Creates the observer of a watch: live lines during a round; [`round`] shows the result.
 pub fn watch_observer(display: Display, log: LogLevel) -> Arc<dyn Observer> {
-    // Without a terminal there is no need of lines for each operation: rounds come again and again.
-    let shown: Arc<dyn Observer> = Arc::new(Brief(display_of(Display { json: true, ..display })));
+    // `json` suppresses plain lines: without a terminal, every round would print one for each operation.
+    let shown: Arc<dyn Observer> = Arc::new(WithoutHostErrors(display_of(Display { json: true, ..display })));
     if log > LogLevel::Warning { Arc::new(log::Log { level: log, shown }) } else { shown }
 }
 
-/// Leaves out what a round tells of in the end.
-struct Brief(Arc<dyn Observer>);
+/// Drops host errors, which the result of the round has.
+struct WithoutHostErrors(Arc<dyn Observer>);
 
-impl Observer for Brief {
+impl Observer for WithoutHostErrors {
     fn observe(&self, event: &Event) {
         if !matches!(event, Event::HostError { .. }) {
             self.0.observe(event);
@@ -136,13 +140,13 @@ impl Observer for Brief {
 pub struct Countdown(Option<Term>);
 
 impl Countdown {
-    /// Looks whether there is a terminal.
+    /// Creates a countdown, which is silent if standard error is no terminal.
     pub fn new() -> Self {
         let term = Term::stderr();
         Self(term.is_term().then_some(term))
     }
 
-    /// Shows how long it is to the next round.
+    /// Shows the time left until the next round.
     pub fn show(&self, left: Duration) {
         if let Some(term) = &self.0 {
             let _ = term.clear_line();
@@ -152,7 +156,7 @@ impl Countdown {
         }
     }
 
-    /// Takes the line away.
+    /// Clears the line.
     pub fn clear(&self) {
         if let Some(term) = &self.0 {
             let _ = term.clear_line();

@@ -1,5 +1,5 @@
-//! What the user can set. The command line or an argument wins over the environment, which wins
-//! over `.env` beside main.py, then over `.env` in the working folder, then over the default.
+//! The settings. Precedence: command line or argument, environment, `.env` beside main.py, `.env` in the
+//! working folder, default.
 
 mod dotenv;
 mod model;
@@ -18,24 +18,24 @@ use crate::error::{Error, Result};
 pub use model::Model;
 pub use policy::Policy;
 
-/// The model where nobody asks for another.
+/// The default model.
 pub const DEFAULT_MODEL: &str = "openai/gpt-oss-20b:free";
-/// The model server where nobody asks for another.
+/// The default model server.
 pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
-/// Where compiled files go where nobody asks for another folder, below the folder of main.py.
+/// The default folder of the compiled files, relative to the folder of main.py.
 pub const DEFAULT_OUTPUT_DIR: &str = ".clockwork/pyinfra";
-/// How many requests run at once where nobody asks for another number.
+/// The default number of concurrent requests.
 pub const DEFAULT_CONCURRENCY: usize = 8;
-/// How often an answer goes back to the model where nobody asks for another number.
+/// The default number of repairs of an answer.
 pub const DEFAULT_MAX_REPAIRS: u32 = 2;
 
-/// A text that no message, log or debug output shows.
+/// A text that is never shown in a message, log or debug output.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, to be sent and nothing else.
+    /// The text itself, for sending only.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -65,7 +65,7 @@ impl fmt::Display for Secret {
     }
 }
 
-/// What the command line or an argument sets; an absent or empty value leaves the choice to the
+/// The settings from the command line or from arguments; absent and empty values fall back to the
 /// environment.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -76,31 +76,31 @@ pub struct Overrides {
     pub api_key: Option<Secret>,
     /// The address of the model server.
     pub base_url: Option<String>,
-    /// How many requests run at once.
+    /// The number of concurrent requests.
     pub concurrency: Option<usize>,
-    /// Where compiled files go.
+    /// The folder of the compiled files.
     pub output_dir: Option<PathBuf>,
-    /// How often an answer that cannot be used goes back to the model.
+    /// The number of repairs of an answer that fails a check.
     pub max_repairs: Option<u32>,
-    /// How many tokens a run may use.
+    /// The token budget of a run.
     pub max_tokens_total: Option<u64>,
-    /// What a run may cost, in US dollars.
+    /// The cost budget of a run, in US dollars.
     pub max_cost: Option<f64>,
-    /// Whether a model may choose images that are not Docker's official ones.
+    /// Allows images chosen by a model that are not Docker official images.
     pub allow_unverified_images: Option<bool>,
 }
 
-/// How much is told on stderr.
+/// The log level of stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum LogLevel {
-    /// Failures alone.
+    /// Failures only.
     Error,
-    /// What the user should know of.
+    /// Warnings and failures.
     #[default]
     Warning,
-    /// What is being done.
+    /// The steps of a run as well.
     Info,
-    /// All of it.
+    /// All events.
     Debug,
 }
 
@@ -132,34 +132,33 @@ impl FromStr for LogLevel {
     }
 }
 
-/// All settings of a run, checked.
+/// The validated settings of a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The key for the model server; `OPENROUTER_API_KEY`.
     pub api_key: Option<Secret>,
-    /// Who is asked; `OPENROUTER_MODEL`.
+    /// The model; `OPENROUTER_MODEL`.
     pub model: Model,
-    /// The model server, without a slash at its end; `OPENROUTER_BASE_URL`.
+    /// The address of the model server, without a trailing slash; `OPENROUTER_BASE_URL`.
     pub base_url: String,
-    /// How many requests run at once; `CLOCKWORK_CONCURRENCY`.
+    /// The number of concurrent requests; `CLOCKWORK_CONCURRENCY`.
     pub concurrency: usize,
-    /// Where compiled files go; `PYINFRA_OUTPUT_DIR`, relative to the folder of main.py.
+    /// The folder of the compiled files, relative to the folder of main.py; `PYINFRA_OUTPUT_DIR`.
     pub output_dir: PathBuf,
-    /// How much is told; `LOG_LEVEL`.
+    /// The log level; `LOG_LEVEL`.
     pub log_level: LogLevel,
-    /// How long a server is waited for, and how often it is asked; its longest silence is
-    /// `CLOCKWORK_TIMEOUT`, in seconds.
+    /// The timeouts and retries of requests; `CLOCKWORK_TIMEOUT` sets the read timeout, in seconds.
     pub policy: Policy,
-    /// How often an answer that cannot be used goes back to the model; `CLOCKWORK_MAX_REPAIRS`.
+    /// The number of repairs of an answer that fails a check; `CLOCKWORK_MAX_REPAIRS`.
     pub max_repairs: u32,
-    /// How many tokens a run may use, questions and answers; `CLOCKWORK_MAX_TOKENS_TOTAL`.
+    /// The token budget of a run, prompts and answers; `CLOCKWORK_MAX_TOKENS_TOTAL`.
     pub max_tokens_total: Option<u64>,
-    /// What a run may cost, in US dollars; `CLOCKWORK_MAX_COST`.
+    /// The cost budget of a run, in US dollars; `CLOCKWORK_MAX_COST`.
     pub max_cost: Option<f64>,
-    /// Whether a model may choose images that are not Docker's official ones;
+    /// Allows images chosen by a model that are not Docker official images;
     /// `CLOCKWORK_ALLOW_UNVERIFIED_IMAGES`.
     pub allow_unverified_images: bool,
-    /// Where a watch tells what happened; `CLOCKWORK_WEBHOOK`. As good as a password.
+    /// The address that a watch sends notifications to; `CLOCKWORK_WEBHOOK`. It is a secret.
     pub webhook: Option<Secret>,
 }
 
@@ -199,7 +198,7 @@ impl Settings {
         let name = "OPENROUTER_MODEL";
         let typed =
             given(&overrides.model).or_else(|| environment(name).filter(|model| !model.trim().is_empty()));
-        // A file of a model is named as seen from where the name stands.
+        // A relative path of a model file is relative to the `.env` that names it, else to the working folder.
         let models = if typed.is_none() && beside.contains_key(name) { folder } else { working_folder };
         let model = typed.or_else(|| get(name));
         let home = environment("HOME").filter(|home| !home.is_empty());
@@ -235,9 +234,9 @@ impl Settings {
     }
 }
 
-/// Brings the address of a model server into the one form that the rest of the code expects.
+/// Validates and normalizes the address of a model server.
 fn check_base_url(text: &str) -> Result<String> {
-    // Whatever is wrong with it, the address is not shown where it may hold a password or a key.
+    // An error does not show an address that may contain a password or a key.
     let is_plain = !text.contains(['@', '?', '#']);
     let shown = if is_plain { &format!("the base URL '{}'", text.escape_debug()) } else { "the base URL" };
     let bad = |reason: &str| {

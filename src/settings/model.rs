@@ -1,17 +1,16 @@
-//! Which model is asked.
+//! The model setting.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Who fills in what the user left out.
+/// The model that fills in the fields that the user left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Model {
-    /// A model that the server knows by this name, or several with commas between them, of which the
-    /// first is asked, and each further one where those before it cannot answer.
+    /// The name of a model on the server, or several separated by commas: each further one is a fallback.
     Remote(String),
-    /// A model that runs in this process: Clockwork's own choice, or a file of the user's.
+    /// A model that runs in this process: the built-in choice, or a GGUF file.
     Local(Option<PathBuf>),
 }
 
@@ -37,7 +36,7 @@ impl Model {
     }
 }
 
-/// Several models of one server.
+/// Parses a list of models of one server.
 fn list(text: &str) -> Result<Model> {
     let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     if names.is_empty() {

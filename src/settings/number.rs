@@ -1,17 +1,17 @@
-//! Settings that are numbers, or on and off.
+//! Numeric and boolean settings.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// A setting that is a number.
+/// A numeric setting.
 pub(super) struct Number<T> {
-    /// What an argument is called in a complaint.
+    /// The name of the argument, for error messages.
     argument: &'static str,
     /// The environment variable.
     variable: &'static str,
-    /// What it counts, and within which bounds.
+    /// The expected value with its bounds, for error messages.
     wanted: &'static str,
     fits: fn(&T) -> bool,
 }
@@ -47,7 +47,7 @@ pub(super) const TIMEOUT: Number<f64> = Number {
     fits: |number| *number >= 0.1 && *number <= 86_400.0,
 };
 
-/// What is given, or else what the environment holds.
+/// The given value, or else the value from the environment.
 pub(super) fn number<T: FromStr + Display + Copy>(
     environment: &dyn Fn(&str) -> Option<String>,
     given: Option<T>,
@@ -70,7 +70,7 @@ pub(super) fn number<T: FromStr + Display + Copy>(
     }
 }
 
-/// Something that is on or off.
+/// Parses a boolean setting.
 pub(super) fn switch(variable: &str, text: &str) -> Result<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),

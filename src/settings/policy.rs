@@ -1,24 +1,24 @@
-//! How long a server is waited for, and how often it is asked.
+//! The timeouts and retries of requests.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How patient the client is.
+/// The timeouts and retries of the client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// How often one resource's question is sent at most.
+    /// The largest number of tries for one resource.
     pub tries: u32,
-    /// The wait before the second try; it doubles with each further one.
+    /// The delay before the second try; it doubles with each further try.
     pub base_delay: Duration,
-    /// The longest wait that a server may ask for with `Retry-After`.
+    /// The longest delay that a server may ask for with `Retry-After`.
     pub longest_wait: Duration,
-    /// How long a connection may take to be made.
+    /// The connect timeout.
     pub connect: Duration,
-    /// How long a server may stay silent.
+    /// The read timeout: the longest silence of a server.
     pub idle: Duration,
-    /// How long one try may take in all.
+    /// The total timeout of one try.
     pub total: Duration,
-    /// How many bytes of one answer are read.
+    /// The largest size of an answer, in bytes.
     pub body_limit: usize,
 }
 
@@ -37,11 +37,11 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The wait after try number `attempt`, counted from 1: doubled each time, and drawn from its
-    /// upper two thirds, so that requests that failed together do not come back together.
+    /// The delay after try number `attempt`, counted from 1: exponential backoff with jitter, so that requests
+    /// that failed together are not retried together.
     pub fn delay(&self, attempt: u32) -> Duration {
         let doubled = self.base_delay.saturating_mul(1 << attempt.saturating_sub(1).min(16));
-        // A fresh hasher's keys are random: enough for this, and no dependency.
+        // The keys of a new hasher are random, which is enough for jitter and needs no dependency.
         let random = RandomState::new().hash_one(attempt) % 1000;
         doubled
             .min(self.longest_wait)

@@ -1,4 +1,4 @@
-//! What wins over what, and what is turned away.
+//! Tests of precedence and validation.
 
 use std::collections::HashMap;
 use std::fs;

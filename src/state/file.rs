@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::migrate::migrate;
 use super::{State, StateEntry};
 use crate::VERSION;
-use crate::disk::{self, Keep};
+use crate::atomic_file::{self, FilePolicy};
 use crate::error::{Error, Result};
 
 /// The format that this version writes, and the newest that it reads.
@@ -59,6 +59,6 @@ pub(super) fn write(path: &Path, state: &State) -> Result<()> {
         "lineage": state.lineage,
         "resources": state.entries,
     });
-    disk::replace(path, &format!("{document:#}\n"), Keep::Record)
+    atomic_file::replace(path, &format!("{document:#}\n"), FilePolicy::Record)
         .map_err(|source| Error::Write { path: path.to_path_buf(), source })
 }

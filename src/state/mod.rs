@@ -13,8 +13,8 @@ use std::collections::HashMap;
 
 use crate::VERSION;
 use crate::clock::now;
-use crate::near;
 use crate::resource::{Address, CompiledResource};
+use crate::suggestion;
 
 pub use entry::{Deployed, Difference, Pending, PendingAction, Removal, StateEntry};
 pub use record::{begin, forget, record};
@@ -76,7 +76,7 @@ impl State {
             self.entries.iter().filter(|entry| entry.address.is_called(name)).collect();
         if called.is_empty() {
             let known: Vec<&str> = self.entries.iter().map(|entry| entry.address.name.as_str()).collect();
-            let hint = near::hint(name, &known, "It is empty.");
+            let hint = suggestion::hint(name, &known, "It is empty.");
             return Err(format!("the state knows nothing called '{}'. {hint}", name.escape_debug()));
         }
         let Some(host) = host else { return Ok(called) };

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{FILE_NAME, State, file, now};
-use crate::disk::{Asked, Guard};
 use crate::error::{Error, Result};
+use crate::file_lock::{FileLock, LockAttempt};
 use crate::hash::to_hex;
 
 /// What one run holds while it works, so that no other changes the same things meanwhile.
@@ -39,7 +39,7 @@ pub struct Wait<'a> {
 pub struct Store {
     pub(super) path: PathBuf,
     folder: PathBuf,
-    held: Option<Guard>,
+    held: Option<FileLock>,
 }
 
 impl Store {
@@ -59,7 +59,7 @@ impl Store {
         let failed = |source| Error::Write { path: path.clone(), source };
         let began = Instant::now();
         loop {
-            if let Asked::Ours(guard) = Guard::ask(&path).map_err(failed)? {
+            if let LockAttempt::Acquired(lock) = FileLock::try_acquire(&path).map_err(failed)? {
                 let holder = Holder {
                     command: command.to_owned(),
                     pid: std::process::id(),
@@ -67,8 +67,8 @@ impl Store {
                     host: host(),
                     since: now(),
                 };
-                guard.sign(&serde_json::to_string(&holder).unwrap_or_default()).map_err(failed)?;
-                self.held = Some(guard);
+                lock.write_holder(&serde_json::to_string(&holder).unwrap_or_default()).map_err(failed)?;
+                self.held = Some(lock);
                 return Ok(());
             }
             let holder = holder(&path);
@@ -95,7 +95,8 @@ impl Store {
     /// Changes what is known, on top of what others have written meanwhile. Writes only what differs.
     pub fn update(&self, change: impl FnOnce(&mut State)) -> Result<()> {
         let guard = self.folder.join(WRITING);
-        let _guard = Guard::wait(&guard).map_err(|source| Error::Write { path: guard.clone(), source })?;
+        let _guard =
+            FileLock::acquire(&guard).map_err(|source| Error::Write { path: guard.clone(), source })?;
         let before = self.read()?;
         let mut after = before.clone();
         change(&mut after);

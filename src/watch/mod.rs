@@ -1,6 +1,6 @@
-//! Rounds of a watch: what has drifted, what came of repairing it, and what else there is to tell.
+//! The rounds of a watch: drift, repairs, and notifications.
 
-mod news;
+mod notification;
 #[cfg(test)]
 mod tests;
 
@@ -12,57 +12,57 @@ use crate::clock;
 use crate::outcome::{Action, ArtifactReport, CheckOutcome, Failure, HostError, Report, ResourceOutcome};
 use crate::resource::Address;
 
-pub use news::{Kind, Memory, News};
+pub use notification::{Kind, Notification, NotificationLog};
 
 /// A resource on a host.
 pub type Place = (Address, String);
 
-/// What one round found and did.
+/// The result of one round.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Round {
-    /// The version of this document's form, as `--json` prints it.
+    /// The version of the `--json` document.
     pub schema: u32,
     /// `watch`.
     pub command: &'static str,
-    /// Which round it is, from 1.
+    /// The number of the round, from 1.
     pub number: u64,
-    /// When it began, in UTC.
+    /// The start time, in UTC.
     pub time: String,
     /// The folder of main.py.
     pub folder: String,
-    /// How many resources were looked at, each counted on each of its hosts.
+    /// The number of resources compared, counted once per host.
     pub watched: usize,
-    /// What somebody else has changed or removed.
+    /// Drifted resources: changed or removed by somebody else.
     pub drifted: Vec<ResourceOutcome>,
-    /// What of it was repaired.
+    /// Repaired resources.
     pub healed: Vec<ResourceOutcome>,
-    /// What of it could not be repaired, or does not work now that it is.
+    /// Resources whose repair failed, or whose checks fail after it.
     pub failed: Vec<ResourceOutcome>,
-    /// What could not be looked at, on hosts that could.
+    /// Resources that could not be compared, on hosts that were reached.
     pub unknown: Vec<ResourceOutcome>,
-    /// What main.py wants otherwise than it was deployed. A watch leaves that alone.
+    /// Resources whose definition in main.py differs from what was deployed. A watch does not deploy them.
     pub pending: Vec<ResourceOutcome>,
-    /// What could not be looked at because clockwork.lock has nothing for it.
+    /// Resources that could not be compared because clockwork.lock has no artifact for them.
     pub missing: Vec<ArtifactReport>,
-    /// The checks of what was repaired.
+    /// The checks of the repaired resources.
     pub checks: Vec<CheckOutcome>,
-    /// Hosts that were away.
+    /// Hosts that could not be reached.
     pub host_errors: Vec<HostError>,
-    /// What the user should know beside all that.
+    /// Further remarks for the user.
     pub notes: Vec<String>,
-    /// Why nothing could be looked at at all.
+    /// The error that ended the round before anything was compared.
     pub error: Option<Failure>,
-    /// How long it took.
+    /// The duration.
     pub seconds: f64,
 }
 
-/// Where a resource is.
+/// The address and the host of a resource.
 pub fn place(resource: &ResourceOutcome) -> Place {
     (resource.address.clone(), resource.host.clone())
 }
 
 impl Round {
-    /// A round that begins.
+    /// Begins a round.
     pub fn new(number: u64, folder: String) -> Self {
         Self {
             schema: Report::SCHEMA,
@@ -85,8 +85,8 @@ impl Round {
         }
     }
 
-    /// Takes in what a plan has found.
-    pub fn planned(&mut self, report: Report) {
+    /// Adds the result of a plan.
+    pub fn add_plan(&mut self, report: Report) {
         let lacks = |artifact: &ArtifactReport| artifact.outcome.error.is_some();
         self.missing = report.artifacts.into_iter().filter(lacks).collect();
         let away: HashSet<&str> = report.deploy.host_errors.iter().map(|host| host.host.as_str()).collect();
@@ -100,9 +100,9 @@ impl Round {
             }
             self.watched += usize::from(!resource.gone);
             match resource.action {
-                // What was deployed differently than is wanted now is no drift alone.
+                // A resource whose definition has changed too is pending, and not only drifted.
                 Action::Drifted if resource.prior.settled => self.drifted.push(resource),
-                // Of what is run each time nobody can tell whether it has to be.
+                // Operations that are not idempotent always run, so they are never drift.
                 Action::Conditional if resource.prior.settled => {}
                 action if action.is_change() => self.pending.push(resource),
                 _ => {}
@@ -111,8 +111,8 @@ impl Round {
         self.host_errors = report.deploy.host_errors;
     }
 
-    /// What may be repaired. What is protected is not replaced; a note says so.
-    pub fn curable(&mut self) -> Vec<Place> {
+    /// The drifted resources that may be repaired. A protected one is not replaced; a note says so.
+    pub fn repairable(&mut self) -> Vec<Place> {
         let kept = |resource: &&ResourceOutcome| resource.replaces && resource.prior.protected;
         let notes = self.drifted.iter().filter(kept).map(|resource| {
             format!(
@@ -124,8 +124,8 @@ impl Round {
         self.drifted.iter().filter(|resource| !kept(resource)).map(place).collect()
     }
 
-    /// Takes in what came of repairing.
-    pub fn repaired(&mut self, report: Report) {
+    /// Adds the result of a repair.
+    pub fn add_repair(&mut self, report: Report) {
         for mut resource in report.deploy.resources {
             let its =
                 |check: &&CheckOutcome| check.address == resource.address && check.host == resource.host;
@@ -137,7 +137,7 @@ impl Round {
             if resource.error.is_some() || resource.action == Action::Skipped {
                 self.failed.push(resource);
             } else if resource.action == Action::Unchanged {
-                // Somebody else was quicker.
+                // Somebody else repaired it between the plan and the repair.
                 self.drifted.retain(|drifted| place(drifted) != place(&resource));
             } else {
                 self.healed.push(resource);
@@ -151,21 +151,21 @@ impl Round {
         }
     }
 
-    /// Takes note that nothing could be repaired.
-    pub fn not_repaired(&mut self, places: &[Place], why: &str) {
+    /// Records that the repair of these resources failed as a whole.
+    pub fn add_failed_repair(&mut self, places: &[Place], why: &str) {
         let failed = self.drifted.iter().filter(|resource| places.contains(&place(resource)));
         let failed =
             failed.map(|resource| ResourceOutcome { error: Some(why.to_owned()), ..resource.clone() });
         self.failed.extend(failed.collect::<Vec<_>>());
     }
 
-    /// What has drifted and is not as it should be yet.
+    /// The drifted resources that were not repaired.
     pub fn unhealed(&self) -> impl Iterator<Item = &ResourceOutcome> {
         let healed: HashSet<Place> = self.healed.iter().map(place).collect();
         self.drifted.iter().filter(move |resource| !healed.contains(&place(resource)))
     }
 
-    /// Whether everything that was deployed is as it was deployed, as far as can be told from here.
+    /// True if everything is as it was deployed, as far as it could be compared.
     pub fn is_well(&self) -> bool {
         self.error.is_none()
             && self.host_errors.is_empty()

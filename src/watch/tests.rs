@@ -1,4 +1,4 @@
-//! What a round makes of plans and repairs, and what of it is told.
+//! Tests of rounds and notifications.
 
 use super::*;
 use crate::outcome::{ArtifactOutcome, ArtifactReport, DeployOutcome, OperationOutcome, ResourceOutcome};
@@ -27,7 +27,7 @@ fn report(resources: Vec<ResourceOutcome>) -> Report {
 
 fn round(resources: Vec<ResourceOutcome>) -> Round {
     let mut round = Round::new(1, "/home/me/site".to_owned());
-    round.planned(report(resources));
+    round.add_plan(report(resources));
     round
 }
 
@@ -40,8 +40,8 @@ fn names(resources: &[ResourceOutcome]) -> Vec<&str> {
     resources.iter().map(|resource| resource.address.name.as_str()).collect()
 }
 
-fn words(news: &[News]) -> Vec<&'static str> {
-    news.iter().map(|news| news.kind.word()).collect()
+fn words(notifications: &[Notification]) -> Vec<&'static str> {
+    notifications.iter().map(|notifications| notifications.kind.word()).collect()
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn tells_drift_from_what_main_py_wants() {
     let lacking = ArtifactOutcome { error: Some("nothing".into()), ..ArtifactOutcome::new(address) };
     plan.artifacts = vec![ArtifactReport::new(lacking)];
     let mut round = Round::new(1, String::new());
-    round.planned(plan);
+    round.add_plan(plan);
     assert_eq!(names(&round.drifted), ["drifted"]);
     assert_eq!(names(&round.pending), ["new", "moved", "shell", "gone"]);
     assert_eq!(names(&round.unknown), ["broken"]);
@@ -86,7 +86,7 @@ fn what_is_protected_is_not_replaced() {
     let mended = kept.clone();
     kept.replaces = true;
     let mut round = round(vec![kept, ResourceOutcome { host: "other".into(), ..mended }]);
-    assert_eq!(round.curable().into_iter().map(|(_, host)| host).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(round.repairable().into_iter().map(|(_, host)| host).collect::<Vec<_>>(), ["other"]);
     assert_eq!(round.notes.len(), 1);
     assert!(round.notes[0].contains("'kept' on h is protected"));
 }
@@ -107,7 +107,7 @@ fn what_came_of_a_repair() {
         attempts: 1,
         seconds: 0.0,
     });
-    round.repaired(done);
+    round.add_repair(done);
     assert_eq!(names(&round.healed), ["good"]);
     assert_eq!(names(&round.failed), ["bad", "unwell"]);
     assert_eq!(
@@ -120,65 +120,68 @@ fn what_came_of_a_repair() {
 
 #[test]
 fn the_same_drift_is_told_once_and_again_when_it_changes_or_comes_back() {
-    let mut memory = Memory::default();
+    let mut log = NotificationLog::default();
     let drift = || round(vec![resource("a", "h", Action::Drifted), resource("b", "h", Action::Unchanged)]);
-    assert_eq!(words(&memory.news(&drift())), ["drift"]);
-    assert_eq!(memory.news(&drift()), []);
+    assert_eq!(words(&log.notifications(&drift())), ["drift"]);
+    assert_eq!(log.notifications(&drift()), []);
     let mut changed = drift();
     changed.drifted[0].diff = Some("another".to_owned());
     changed.drifted[0].seconds = 9.0;
-    assert_eq!(words(&memory.news(&changed)), ["drift"]);
-    assert_eq!(memory.news(&changed), []);
-    assert_eq!(memory.news(&round(Vec::new())), []);
-    assert_eq!(words(&memory.news(&changed)), ["drift"]);
-    // Only what is new is in it.
+    assert_eq!(words(&log.notifications(&changed)), ["drift"]);
+    assert_eq!(log.notifications(&changed), []);
+    assert_eq!(log.notifications(&round(Vec::new())), []);
+    assert_eq!(words(&log.notifications(&changed)), ["drift"]);
+    // The notification has only the new resource.
     let two = round(vec![changed.drifted[0].clone(), resource("b", "h", Action::Drifted)]);
-    let news = memory.news(&two);
-    assert_eq!(names(&news[0].resources), ["b"]);
+    let notifications = log.notifications(&two);
+    assert_eq!(names(&notifications[0].resources), ["b"]);
 }
 
 #[test]
 fn what_is_healed_may_drift_again() {
-    let mut memory = Memory::default();
+    let mut log = NotificationLog::default();
     let mut healed = round(vec![resource("a", "h", Action::Drifted)]);
-    healed.repaired(report(vec![resource("a", "h", Action::Drifted)]));
+    healed.add_repair(report(vec![resource("a", "h", Action::Drifted)]));
     for _ in 0..2 {
-        assert_eq!(words(&memory.news(&healed)), ["drift", "healed"]);
+        assert_eq!(words(&log.notifications(&healed)), ["drift", "healed"]);
     }
     let mut failed = round(vec![resource("a", "h", Action::Drifted)]);
-    let places = failed.curable();
-    failed.not_repaired(&places, "disk full");
-    assert_eq!(words(&memory.news(&failed)), ["drift", "failed"]);
-    assert_eq!(memory.news(&failed), []);
+    let places = failed.repairable();
+    failed.add_failed_repair(&places, "disk full");
+    assert_eq!(words(&log.notifications(&failed)), ["drift", "failed"]);
+    assert_eq!(log.notifications(&failed), []);
 }
 
 #[test]
 fn what_is_not_seen_is_not_forgotten() {
-    let mut memory = Memory::default();
+    let mut log = NotificationLog::default();
     let drift = || round(vec![resource("a", "h", Action::Drifted)]);
-    memory.news(&drift());
-    let news = memory.news(&away(round(Vec::new()), "h"));
-    assert_eq!(words(&news), ["host_away"]);
-    assert_eq!(news[0].message, "site: away: h (no answer)");
-    assert_eq!(memory.news(&away(round(Vec::new()), "h")), []);
+    log.notifications(&drift());
+    let notifications = log.notifications(&away(round(Vec::new()), "h"));
+    assert_eq!(words(&notifications), ["host_away"]);
+    assert_eq!(notifications[0].message, "site: away: h (no answer)");
+    assert_eq!(log.notifications(&away(round(Vec::new()), "h")), []);
     let mut broken = round(Vec::new());
     let message = "main.py stopped with an error\n  File main.py, line 1\nNameError: x".to_owned();
     broken.error = Some(Failure::new("LoadError", message));
-    let news = memory.news(&broken);
-    assert_eq!(words(&news), ["round_failed"]);
-    assert_eq!(news[0].message, "site: the round failed: main.py stopped with an error: NameError: x");
-    assert_eq!(memory.news(&broken), []);
-    // The host is back, and what was told of it before still holds.
-    assert_eq!(words(&memory.news(&drift())), ["host_back"]);
-    assert_eq!(words(&memory.news(&broken)), ["round_failed"]);
+    let notifications = log.notifications(&broken);
+    assert_eq!(words(&notifications), ["round_failed"]);
+    assert_eq!(
+        notifications[0].message,
+        "site: the round failed: main.py stopped with an error: NameError: x"
+    );
+    assert_eq!(log.notifications(&broken), []);
+    // The host is back, and its earlier findings still hold.
+    assert_eq!(words(&log.notifications(&drift())), ["host_back"]);
+    assert_eq!(words(&log.notifications(&broken)), ["round_failed"]);
 }
 
 #[test]
 fn a_document_holds_no_diff() {
     let many = (0..7).map(|number| resource(&format!("f{number}\n"), "h", Action::Drifted)).collect();
     let round = round(many);
-    let news = Memory::default().news(&round);
-    let document = news[0].document(&round);
+    let notifications = NotificationLog::default().notifications(&round);
+    let document = notifications[0].document(&round);
     assert!(!document.to_string().contains("secret"));
     assert_eq!(document["event"], "drift");
     assert_eq!(document["hosts"], serde_json::json!(["h"]));

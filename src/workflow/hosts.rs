@@ -17,10 +17,10 @@ pub(super) fn in_session(
     settings: &Settings,
     scope: &Scope,
     inventory: &str,
-    secrets: &crate::redact::Known,
+    secrets: &crate::redact::Redactor,
     work: impl FnOnce(&mut dyn Session) -> Result<()>,
 ) -> Result<()> {
-    let observer = Arc::new(crate::redact::Discreet { to: Arc::clone(&ports.observer), known: secrets.clone() });
+    let observer = Arc::new(crate::redact::RedactingObserver { inner: Arc::clone(&ports.observer), redactor: secrets.clone() });
     let session = SessionOptions {
         inventory,
         folder: &settings.output_dir,

@@ -61,7 +61,7 @@ struct Run<'a> {
     store: &'a Store,
     deployment: &'a Deployment,
     resources: &'a [CompiledResource],
-    secrets: &'a redact::Known,
+    secrets: &'a redact::Redactor,
 }
 
 /// Runs a command as far as its verb says.
@@ -107,7 +107,7 @@ fn stages(ports: &Ports<'_>, options: &Options, report: &mut Report) -> Result<(
             return Ok(());
         }
         let inventory = project.inventory()?;
-        let secrets = redact::Known::default();
+        let secrets = redact::Redactor::default();
         return hosts::in_session(ports, options, project, &settings, &scope, &inventory, &secrets, |session| {
             check::run(session, options, &scope, report)
         });
@@ -132,7 +132,7 @@ fn stages(ports: &Ports<'_>, options: &Options, report: &mut Report) -> Result<(
     if verb == Verb::Generate {
         return Ok(());
     }
-    let secrets = redact::Known::new(resources.iter().flat_map(|resource| &resource.secrets));
+    let secrets = redact::Redactor::new(resources.iter().flat_map(|resource| &resource.secrets));
     let run = Run {
         ports,
         options,

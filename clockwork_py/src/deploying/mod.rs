@@ -265,13 +265,13 @@ impl Deploying<'_> {
         self.said.iter().map(|said| said.wanted.clone()).collect()
     }
 
-    fn secrets(&self) -> redact::Known {
-        redact::Known::new(self.said.iter().flat_map(|said| &said.secrets))
+    fn secrets(&self) -> redact::Redactor {
+        redact::Redactor::new(self.said.iter().flat_map(|said| &said.secrets))
     }
 
     /// Holds what came of a script against what is known, and leaves out what nothing may tell.
     fn compare(&self, outcome: &mut DeployOutcome, wanted: &[Wanted], report: &Report) {
-        self.secrets().hide_in(outcome);
+        self.secrets().redact_outcome(outcome);
         let chosen = |address: &Address, field: &str| {
             let artifact = report.artifacts.iter().find(|artifact| artifact.outcome.address == *address);
             match artifact.and_then(|artifact| artifact.content.as_ref()) {
@@ -331,6 +331,12 @@ impl Deploying<'_> {
             script: pass.script,
             removes: pass.removes,
             stopped: &pass.stopped,
+            observer: Arc::new(redact::RedactingObserver {
+                inner: Arc::clone(&self.invocation.observer),
+                redactor: self.secrets(),
+            }),
+            cancel: deploy::Cancel::default(),
+            decide,
             diffs: self.invocation.saved.is_some()
                 || self.invocation.approver.as_ref().is_some_and(|approver| approver.wants_diffs()),
         }

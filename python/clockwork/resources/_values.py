@@ -1,7 +1,7 @@
 """The values of a resource's fields as JSON, and the secrets among them.
 
-They are taken from the fields as they are: a kind's own serializers and aliases are made for other readers, and may
-fail, leave out or tell what Clockwork needs otherwise.
+Values are read from the fields directly: a kind's own serializers and aliases serve other readers, and may fail, omit
+or reveal values.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def fields_of(model: BaseModel, *, whole: bool = False) -> dict[str, Any]:
 
     Args:
         model: The model.
-        whole: Whether to give also those that are excluded from dumps.
+        whole: Include fields that are excluded from dumps.
     """
     named = {
         name: model.__dict__[name]
@@ -36,11 +36,11 @@ def fields_of(model: BaseModel, *, whole: bool = False) -> dict[str, Any]:
 
 
 def as_json(value: Any, *, reveal: bool = False) -> Any:
-    """A value as JSON has it, whatever it is.
+    """Converts any value to JSON.
 
     Args:
         value: The value.
-        reveal: Whether to give secrets as they are.
+        reveal: Return secrets in plain text.
     """
     value = _bare(value)
     if _is_secret(value):
@@ -50,11 +50,11 @@ def as_json(value: Any, *, reveal: bool = False) -> Any:
         return {_key(key): as_json(part, reveal=reveal) for key, part in parts.items()}
     if parts is not None:
         listed = [as_json(part, reveal=reveal) for part in parts]
-        # A set has another order in every process, and what is made from it is compared with what was.
+        # The order of a set differs between processes, and its JSON is compared with an earlier one.
         return sorted(listed, key=json.dumps) if isinstance(value, (set, frozenset)) else listed
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return str(value)  # more than the core's numbers hold
-    return to_jsonable_python(value, bytes_mode="base64", fallback=_told)
+        return str(value)  # beyond the range of the core's numbers
+    return to_jsonable_python(value, bytes_mode="base64", fallback=_as_text)
 
 
 def secrets_in(value: Any, *, inside: bool = False) -> Iterator[str]:
@@ -62,7 +62,7 @@ def secrets_in(value: Any, *, inside: bool = False) -> Iterator[str]:
 
     Args:
         value: The value.
-        inside: Whether it is part of a secret itself.
+        inside: Treat the value as a part of a secret.
     """
     value = _bare(value)
     if _is_secret(value):
@@ -77,19 +77,19 @@ def secrets_in(value: Any, *, inside: bool = False) -> Iterator[str]:
 
 
 def _is_secret(value: Any) -> bool:
-    """Whether it is one of Pydantic's `SecretStr`, `SecretBytes` and `Secret[…]`, or works as they do."""
+    """Tells if a value is a `SecretStr`, `SecretBytes` or `Secret[…]` of Pydantic's, or works like one."""
     return callable(getattr(type(value), "get_secret_value", None))
 
 
 def _bare(value: Any) -> Any:
-    """What an enumeration's member or a model of a single value stands for."""
+    """The value of an enumeration member or of a root model."""
     while isinstance(value, (Enum, RootModel)):
         value = value.value if isinstance(value, Enum) else value.root
     return value
 
 
 def _parts(value: Any, *, whole: bool = False) -> Mapping[Any, Any] | Iterable[Any] | None:
-    """What a value holds, by name or in order; None where it holds nothing."""
+    """The parts of a value, by name or in order; None for a value without parts."""
     if isinstance(value, BaseModel):
         return fields_of(value, whole=whole)
     if is_dataclass(value) and not isinstance(value, type):
@@ -100,11 +100,11 @@ def _parts(value: Any, *, whole: bool = False) -> Mapping[Any, Any] | Iterable[A
 
 
 def _key(key: Any) -> str:
-    """A dictionary's key as JSON has it."""
-    (text,) = to_jsonable_python({_bare(key): None}, fallback=_told)
+    """Converts a dictionary's key to a JSON key."""
+    (text,) = to_jsonable_python({_bare(key): None}, fallback=_as_text)
     return str(text)
 
 
-def _told(value: object) -> str:
-    """What JSON has no form for, without its place in memory, which is another one each time."""
+def _as_text(value: object) -> str:
+    """A text for a value without JSON form, without its memory address, which differs in every process."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

@@ -1,4 +1,4 @@
-"""Resources that belong together."""
+"""Groups of resources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Group:
-    """Resources that belong together: addressed, planned and destroyed as one.
+    """A group of resources, which is selected, planned and destroyed as one.
 
     ```python
     web = DockerServiceResource(name="web", description="the pages", image="nginx:1.27")
@@ -25,22 +25,22 @@ class Group:
     webapp = clockwork.Group("webapp", [web, clockwork.Group("storage", [db])])
     ```
 
-    Wherever resources are taken, a group may stand for all of its own. Iterating over it gives them too.
+    A group can be passed in place of its resources, and iterating over it yields them.
 
-    A resource is in one group at most, and so is a group. A new group of the same name takes the members of the old
-    one over, so that a cell of a notebook can run again. A copy of a resource is in no group; a deep copy of a group
-    is a group of copies.
+    A resource is in one group at most, and so is a group. A new group of the same name takes over the members of the
+    old one, so that a notebook cell can run again. A copy of a resource is in no group; a deep copy of a group is a
+    group of copies.
 
     Args:
-        name: What it is called, without a "/".
-        members: The resources, and groups of them. There may be none.
-        depends_on: The resources and groups that have to be there before any of its own.
+        name: Its name, without a "/".
+        members: Its resources and groups; may be empty.
+        depends_on: The resources and groups that are deployed before its members.
 
     Attributes:
-        name: What it is called.
-        members: The resources and groups, as they were given.
-        depends_on: What all its resources depend on, as it was given.
-        resources: All its resources, those of groups within it too.
+        name: Its name.
+        members: Its resources and groups, as given.
+        depends_on: The dependencies of all its resources, as given.
+        resources: All its resources, including those of nested groups.
 
     Raises:
         InvalidResourceError: A name, a member or a dependency cannot be used.
@@ -53,7 +53,7 @@ class Group:
         *,
         depends_on: Iterable[Resource | Group] = (),
     ) -> None:
-        """Puts the members into the group. Where one of them cannot be, all stay as they were."""
+        """Adds the members. If one of them is invalid, none is added."""
         if not isinstance(name, str) or not name or "/" in name:
             raise InvalidResourceError(
                 f"a group cannot be called {name!r}: its name is a text that is not empty and has no '/'"
@@ -70,11 +70,11 @@ class Group:
 
     @property
     def path(self) -> str:
-        """Its name, behind those of the groups that it is in: `webapp/storage`."""
+        """Its name, after the names of the groups around it: `webapp/storage`."""
         return "/".join(reversed([group.name for group in self.and_around()]))
 
     def connect(self, *others: Resource | Group) -> None:
-        """Says that all its resources use others. See `Resource.connect`.
+        """Declares that all its resources use others. See `Resource.connect`.
 
         Args:
             *others: The resources that they use, and groups of them.
@@ -84,7 +84,7 @@ class Group:
             resource.connect(*others)
 
     def __iter__(self) -> Iterator[Resource]:
-        """Gives all its resources, those of groups within it too."""
+        """Yields all its resources, including those of nested groups."""
         return iter(self.resources)
 
     def __len__(self) -> int:
@@ -92,7 +92,7 @@ class Group:
         return len(self.resources)
 
     def __repr__(self) -> str:
-        """The group as it is written, with the resources by kind and name."""
+        """The group as written in Python, with its resources by kind and name."""
         members = (m if isinstance(m, Group) else f"{type(m).__name__}({m.name!r})" for m in self.members)
         return f"{type(self).__name__}({self.name!r}, [{', '.join(map(str, members))}])"
 
@@ -106,7 +106,7 @@ class Group:
         return copied
 
     def _checked(self, items: Iterable[Resource | Group], what: str) -> tuple[Resource | Group, ...]:
-        # A resource and a group can be iterated over too, which is not what is meant here.
+        # Resources and groups are iterable too, but a single one is an error here.
         one = isinstance(items, (_core.Resource, Group))
         try:
             checked: tuple[Any, ...] = (items,) if one else tuple(items)
@@ -128,7 +128,7 @@ class Group:
             seen.add(id(one))
         for member in self.members:
             other = _group_of(member)
-            # One of the same name is what a cell of a notebook made when it ran before.
+            # A group of the same name comes from an earlier run of the same notebook cell.
             if other is not None and other.name != self.name:
                 raise InvalidResourceError(
                     f"{_called(member)} cannot be in the group {self.name!r}: it is in the group {other.path!r}, "
@@ -152,7 +152,7 @@ class Group:
                 member._origin.group = self
 
     def and_around(self) -> Iterator[Group]:
-        """The group itself, and those that it is in, the innermost first."""
+        """The group itself and the groups around it, the innermost first."""
         group: Group | None = self
         while group is not None:
             yield group
@@ -160,7 +160,7 @@ class Group:
 
 
 def resources_of(items: Iterable[Resource | Group]) -> Iterator[Any]:
-    """Puts in the place of every group its resources; anything else stays as it is."""
+    """Replaces every group by its resources; other items stay."""
     for item in items:
         if isinstance(item, Group):
             yield from item.resources

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::atomic_file::{self, FilePolicy};
 use crate::hash::sha256;
-use crate::disk::{self, Guard, Keep};
 use crate::error::{Error, Result};
-use crate::near;
+use crate::file_lock::FileLock;
 use crate::resource::{Address, Artifact};
+use crate::suggestion;
 
 /// The name of the lock, in the folder of main.py.
 pub const FILE_NAME: &str = "clockwork.lock";
@@ -122,7 +123,7 @@ impl Lock {
                     "{} has nothing for '{}'. {}",
                     self.path.display(),
                     name.escape_debug(),
-                    near::hint(name, &known, near::NOTHING_GENERATED)
+                    suggestion::hint(name, &known, suggestion::NOTHING_GENERATED)
                 )))
             }
         }
@@ -155,7 +156,7 @@ impl Lock {
             return Ok(());
         }
         let failed = |source| Error::Write { path: self.path.clone(), source };
-        let _guard = Guard::wait(&self.guard()).map_err(failed)?;
+        let _guard = FileLock::acquire(&self.guard()).map_err(failed)?;
         let current = read_file(&self.path)?;
         if current != self.seen {
             // Where it can no longer be read, it stays as it is.
@@ -169,7 +170,7 @@ impl Lock {
         }
         let text = self.text();
         if text != current {
-            disk::replace(&self.path, &text, Keep::Shared).map_err(failed)?;
+            atomic_file::replace(&self.path, &text, FilePolicy::Shared).map_err(failed)?;
         }
         self.seen = text;
         self.changes.clear();
@@ -178,7 +179,7 @@ impl Lock {
 
     /// Fails where the lock could not be written: better before a model is paid than after.
     pub fn check_writable(&self) -> Result<()> {
-        let checked = Guard::wait(&self.guard()).and_then(|_| disk::check(&self.path));
+        let checked = FileLock::acquire(&self.guard()).and_then(|_| atomic_file::check_writable(&self.path));
         checked.map_err(|source| Error::Write { path: self.path.clone(), source })
     }
 

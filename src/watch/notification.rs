@@ -1,4 +1,4 @@
-//! What of a round is news: told once, and again when it changes or comes back.
+//! Notifications: each finding of a round is reported once, and again when it changes or recurs.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,31 +9,31 @@ use crate::hash::sha256;
 use crate::outcome::{HostError, OperationOutcome, ResourceOutcome};
 use crate::resource::Address;
 
-/// The version of the form of what a webhook is sent. It grows where a key changes its meaning or goes.
+/// The version of the webhook document. It is raised when a key changes its meaning or is removed.
 const SCHEMA: u32 = 1;
 
-/// How many resources or hosts a line names.
-const NAMED: usize = 5;
+/// The number of resources or hosts that a message names.
+const MAX_NAMED: usize = 5;
 
-/// What happened.
+/// The kind of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Somebody has changed or removed something.
+    /// Resources have drifted.
     Drift,
-    /// It was repaired.
+    /// Resources were repaired.
     Healed,
-    /// It could not be repaired, or does not work now that it is.
+    /// A repair failed, or a check fails after it.
     Failed,
-    /// A host cannot be used.
+    /// Hosts cannot be reached.
     HostAway,
-    /// It can be used again.
+    /// Hosts can be reached again.
     HostBack,
-    /// Nothing, or not everything, could be looked at.
+    /// The round failed, or some resources could not be compared.
     RoundFailed,
 }
 
 impl Kind {
-    /// What it is called in a document.
+    /// The word for it in documents.
     pub fn word(self) -> &'static str {
         match self {
             Self::Drift => "drift",
@@ -46,22 +46,22 @@ impl Kind {
     }
 }
 
-/// One thing to tell.
+/// A notification.
 #[derive(Debug, Clone, PartialEq)]
-pub struct News {
-    /// What happened.
+pub struct Notification {
+    /// Its kind.
     pub kind: Kind,
     /// The resources that it is about.
     pub resources: Vec<ResourceOutcome>,
     /// The hosts that it is about.
     pub hosts: Vec<String>,
-    /// The same in one line.
+    /// The message, in one line.
     pub message: String,
 }
 
-/// What has been told, and is still so.
+/// The findings that have been reported and still hold.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct NotificationLog {
     drifted: HashMap<Place, String>,
     failed: HashMap<Place, String>,
     unknown: HashMap<Place, String>,
@@ -69,70 +69,70 @@ pub struct Memory {
     error: Option<String>,
 }
 
-impl Memory {
-    /// What of a round has not been told yet. It counts as told from now on.
-    pub fn news(&mut self, round: &Round) -> Vec<News> {
-        let mut news = Vec::new();
+impl NotificationLog {
+    /// The notifications for findings of a round that have not been reported yet. Marks them as reported.
+    pub fn notifications(&mut self, round: &Round) -> Vec<Notification> {
+        let mut notifications = Vec::new();
         if let Some(problem) = &round.error {
-            // Of everything else nothing is known, so that nothing of it is forgotten.
+            // A failed round says nothing about earlier findings, so they stay marked as reported.
             if self.error.as_ref() != Some(&problem.message) {
                 self.error = Some(problem.message.clone());
-                let message = format!("the round failed: {}", ends(&problem.message));
-                news.push(News::new(Kind::RoundFailed, &[], Vec::new(), &message, round));
+                let message = format!("the round failed: {}", first_and_last(&problem.message));
+                notifications.push(Notification::new(Kind::RoundFailed, &[], Vec::new(), &message, round));
             }
-            return news;
+            return notifications;
         }
         self.error = None;
-        self.hosts(round, &mut news);
+        self.hosts(round, &mut notifications);
 
         let unseen = unseen(round);
         let drifted: Vec<&ResourceOutcome> = round.drifted.iter().collect();
-        let fresh = fresh(&mut self.drifted, &drifted, &unseen, looks);
+        let fresh = unreported(&mut self.drifted, &drifted, &unseen, drift_digest);
         if !fresh.is_empty() {
-            news.push(News::of(Kind::Drift, &fresh, "drift", round));
+            notifications.push(Notification::of(Kind::Drift, &fresh, "drift", round));
         }
-        // What is whole again may drift in the same way again.
+        // A repaired resource may drift in the same way again.
         for healed in &round.healed {
             self.drifted.remove(&place(healed));
         }
         if !round.healed.is_empty() {
             let healed: Vec<&ResourceOutcome> = round.healed.iter().collect();
-            news.push(News::of(Kind::Healed, &healed, "repaired", round));
+            notifications.push(Notification::of(Kind::Healed, &healed, "repaired", round));
         }
         let error = |resource: &ResourceOutcome| resource.error.clone().unwrap_or_default();
-        for (told, now, kind, what) in [
+        for (reported, now, kind, what) in [
             (&mut self.failed, &round.failed, Kind::Failed, "could not be repaired"),
             (&mut self.unknown, &round.unknown, Kind::RoundFailed, "could not be looked at"),
         ] {
             let now: Vec<&ResourceOutcome> = now.iter().collect();
-            let fresh = self::fresh(told, &now, &unseen, error);
+            let fresh = unreported(reported, &now, &unseen, error);
             if !fresh.is_empty() {
-                news.push(News::of(kind, &fresh, what, round));
+                notifications.push(Notification::of(kind, &fresh, what, round));
             }
         }
-        news
+        notifications
     }
 
-    fn hosts(&mut self, round: &Round, news: &mut Vec<News>) {
+    fn hosts(&mut self, round: &Round, notifications: &mut Vec<Notification>) {
         let away: BTreeSet<String> = round.host_errors.iter().map(|host| host.host.clone()).collect();
         let left: Vec<&HostError> =
             round.host_errors.iter().filter(|host| !self.away.contains(&host.host)).collect();
         if !left.is_empty() {
-            let named = left.iter().map(|host| format!("{} ({})", host.host, ends(&host.error)));
+            let named = left.iter().map(|host| format!("{} ({})", host.host, first_and_last(&host.error)));
             let message = format!("away: {}", list(named, left.len()));
             let hosts = left.iter().map(|host| host.host.clone()).collect();
-            news.push(News::new(Kind::HostAway, &[], hosts, &message, round));
+            notifications.push(Notification::new(Kind::HostAway, &[], hosts, &message, round));
         }
         let back: Vec<String> = self.away.difference(&away).cloned().collect();
         if !back.is_empty() {
             let message = format!("back: {}", list(back.iter().cloned(), back.len()));
-            news.push(News::new(Kind::HostBack, &[], back, &message, round));
+            notifications.push(Notification::new(Kind::HostBack, &[], back, &message, round));
         }
         self.away = away;
     }
 }
 
-impl News {
+impl Notification {
     fn new(
         kind: Kind,
         resources: &[&ResourceOutcome],
@@ -150,11 +150,11 @@ impl News {
         }
     }
 
-    /// News of resources, the first few of them named.
+    /// A notification about resources; the message names the first few.
     fn of(kind: Kind, resources: &[&ResourceOutcome], what: &str, round: &Round) -> Self {
         let hosts: BTreeSet<&String> = resources.iter().map(|resource| &resource.host).collect();
         let named = resources.iter().map(|resource| {
-            let why = resource.error.as_deref().map(|error| format!(" ({})", ends(error)));
+            let why = resource.error.as_deref().map(|error| format!(" ({})", first_and_last(error)));
             let why = why.or_else(|| {
                 let reason = resource.reason.as_deref().filter(|_| kind == Kind::Drift);
                 reason.map(|reason| format!(" ({reason})"))
@@ -165,7 +165,7 @@ impl News {
         Self::new(kind, resources, hosts.into_iter().cloned().collect(), &message, round)
     }
 
-    /// What a webhook is sent. Diffs are left out, since they can show what is nobody else's business.
+    /// The document for a webhook. It has no diffs, which may contain confidential content.
     pub fn document(&self, round: &Round) -> Value {
         let resources: Vec<ResourceOutcome> = self.resources.iter().map(without_diffs).collect();
         json!({
@@ -176,7 +176,7 @@ impl News {
             "resources": resources,
             "hosts": self.hosts,
             "message": self.message,
-            // What chat services show.
+            // Chat services display `text`.
             "text": self.message,
         })
     }
@@ -191,7 +191,7 @@ fn without_diffs(resource: &ResourceOutcome) -> ResourceOutcome {
     }
 }
 
-/// What was not looked at in a round, so that nobody knows whether it is still as it was.
+/// A test for resources that a round could not compare, so that their earlier findings still hold.
 fn unseen(round: &Round) -> impl Fn(&Place) -> bool + use<> {
     let away: BTreeSet<String> = round.host_errors.iter().map(|host| host.host.clone()).collect();
     let missing: Vec<Address> =
@@ -200,44 +200,45 @@ fn unseen(round: &Round) -> impl Fn(&Place) -> bool + use<> {
     move |at: &Place| away.contains(&at.1) || missing.contains(&at.0) || unknown.contains(at)
 }
 
-/// Those of `now` that have not been told as they are. Remembers them, and forgets what is over.
-fn fresh<'a>(
-    told: &mut HashMap<Place, String>,
+/// Returns the resources that have not been reported in this form. Marks them as reported, and removes those
+/// that no longer hold.
+fn unreported<'a>(
+    reported: &mut HashMap<Place, String>,
     now: &[&'a ResourceOutcome],
     unseen: &dyn Fn(&Place) -> bool,
-    looks: impl Fn(&ResourceOutcome) -> String,
+    digest: impl Fn(&ResourceOutcome) -> String,
 ) -> Vec<&'a ResourceOutcome> {
     let current: HashMap<Place, String> =
-        now.iter().map(|resource| (place(resource), looks(resource))).collect();
+        now.iter().map(|resource| (place(resource), digest(resource))).collect();
     let is_fresh = |resource: &&&'a ResourceOutcome| {
         let at = place(resource);
-        told.get(&at) != current.get(&at)
+        reported.get(&at) != current.get(&at)
     };
     let fresh = now.iter().filter(is_fresh).copied().collect();
-    told.retain(|at, _| unseen(at));
-    told.extend(current);
+    reported.retain(|at, _| unseen(at));
+    reported.extend(current);
     fresh
 }
 
-/// What tells one drift of a resource from another.
-fn looks(resource: &ResourceOutcome) -> String {
+/// A digest that distinguishes one drift of a resource from another.
+fn drift_digest(resource: &ResourceOutcome) -> String {
     let operations = resource.operations.iter().filter(|op| op.changed);
     let operations: Vec<&str> = operations.map(|op| op.name.as_str()).collect();
-    let looks = json!([resource.reason, resource.diff, operations]);
-    sha256(looks.to_string().as_bytes())
+    let parts = json!([resource.reason, resource.diff, operations]);
+    sha256(parts.to_string().as_bytes())
 }
 
-/// The first few of a number of things.
+/// Joins the first few of a number of items.
 fn list(all: impl Iterator<Item = String>, count: usize) -> String {
-    let mut list = all.take(NAMED).collect::<Vec<_>>().join(", ");
-    if count > NAMED {
-        list.push_str(&format!(" and {} more", count - NAMED));
+    let mut list = all.take(MAX_NAMED).collect::<Vec<_>>().join(", ");
+    if count > MAX_NAMED {
+        list.push_str(&format!(" and {} more", count - MAX_NAMED));
     }
     list
 }
 
-/// The first line of a text, and the last: what happened, and of a traceback what it was.
-fn ends(text: &str) -> String {
+/// The first and the last line of a text: the summary, and the exception of a traceback.
+fn first_and_last(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
     match lines.next_back() {

@@ -1,4 +1,4 @@
-//! What the state knows.
+//! Output about the state.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::compile;
 use crate::resource::Address;
 use crate::state::{PendingAction, Removal, StateEntry};
 
-/// Writes a line for each resource and host. `gone` is what main.py no longer has.
+/// Writes a line for each resource and host. `gone` are the orphans: resources that main.py no longer has.
 pub fn listing(entries: &[StateEntry], gone: &[Address]) -> String {
     let mut text = String::new();
     let width = |cell: &dyn Fn(&StateEntry) -> String| {
@@ -49,7 +49,7 @@ pub fn listing(entries: &[StateEntry], gone: &[Address]) -> String {
     text
 }
 
-/// Writes all that is known of a resource, host by host.
+/// Writes all details of a resource, host by host.
 pub fn entries(entries: &[&StateEntry]) -> String {
     let mut text = String::new();
     for entry in entries {

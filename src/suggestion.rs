@@ -1,9 +1,9 @@
-//! What somebody may have meant who typed a name that is none.
+//! Suggestions for a mistyped name.
 
-/// What there is to say where nothing could have been meant but something that a model writes.
+/// The hint for a project without generated resources, where only those can be named.
 pub(crate) const NOTHING_GENERATED: &str = "No resource of this project is generated.";
 
-/// A sentence that names what is closest, or else all there is; `nothing` where there is nothing.
+/// A sentence with the closest known name, or else all known names; `nothing` if there are none.
 pub(crate) fn hint(name: &str, known: &[&str], nothing: &str) -> String {
     let close = known.iter().map(|other| (distance(name, other), *other)).min();
     match close {
@@ -24,8 +24,7 @@ pub(crate) fn hint(name: &str, known: &[&str], nothing: &str) -> String {
     }
 }
 
-/// How many letters have to be put in, left out or replaced to make one name of the other, whatever
-/// their case.
+/// The Levenshtein distance of two names, ignoring case.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.to_lowercase().chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
