@@ -1,5 +1,5 @@
 //! The engine of Clockwork, in one straight line: resources are completed by a model
-//! ([`generate`]), compiled to pyinfra code ([`compile`]) and reported on ([`report`]).
+//! ([`llm`]), compiled to pyinfra code ([`compile`]) and reported on ([`report`]).
 //!
 //! Nothing here knows of Python objects: the crate `clockwork-py` converts, calls and maps errors.
 
@@ -9,9 +9,9 @@ pub mod compile;
 mod disk;
 pub mod error;
 pub mod event;
-pub mod generate;
 pub mod graph;
-mod near;
+pub mod llm;
+pub mod lockfile;
 pub mod outcome;
 pub mod plan;
 pub mod probe;
@@ -21,6 +21,7 @@ pub mod resource;
 pub mod scaffold;
 pub mod settings;
 pub mod state;
+mod suggestion;
 mod templates;
 pub mod watch;
 pub mod webhook;

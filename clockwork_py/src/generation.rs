@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use clockwork_core::cli::Verb;
-use clockwork_core::generate::{self, Endpoint, Generation, Lock, Prepared, lock};
+use clockwork_core::llm::{self, Endpoint, Generation, Prepared};
+use clockwork_core::lockfile::{self, Lock};
 use clockwork_core::outcome::{ArtifactOutcome, ArtifactReport, Failure};
 use clockwork_core::resource::{Address, Artifact};
 use clockwork_core::settings::Settings;
@@ -22,7 +23,7 @@ use crate::{errors, local_model, question, resource, user_code};
 /// The artifacts that the lock knows, for code that takes resources down. A lock that cannot be
 /// read is as good as none: taking down needs neither lock nor model.
 pub fn pinned(py: Python<'_>, project: &Project) -> PyResult<Vec<(Address, Artifact)>> {
-    let Ok(lock) = Lock::load(&project.folder.join(lock::FILE_NAME)) else { return Ok(Vec::new()) };
+    let Ok(lock) = Lock::load(&project.folder.join(lockfile::FILE_NAME)) else { return Ok(Vec::new()) };
     let mut artifacts = Vec::new();
     for resource in &project.resources {
         let address = resource::address(resource.bind(py))?;
@@ -64,8 +65,8 @@ pub fn generate(
         return Ok((Vec::new(), Vec::new(), None));
     }
     let core = |error| errors::map(py, &error);
-    let mut lock = Lock::load(&project.folder.join(lock::FILE_NAME)).map_err(core)?;
-    let mut prepared = generate::prepare_again(requests, &lock, &invocation.regenerate).map_err(core)?;
+    let mut lock = Lock::load(&project.folder.join(lockfile::FILE_NAME)).map_err(core)?;
+    let mut prepared = llm::prepare_again(requests, &lock, &invocation.regenerate).map_err(core)?;
     let lacking = if invocation.unattended { leave_out(py, project, &mut prepared)? } else { Vec::new() };
     if invocation.locked {
         prepared.ensure_complete().map_err(core)?;
@@ -137,9 +138,8 @@ fn ask(
         })
     };
     let (runtime, observer) = (runtime()?, &*invocation.observer);
-    let work = || {
-        runtime.block_on(generate::generate(prepared, &endpoint, settings, lock, &check, observer, &cancel))
-    };
+    let work =
+        || runtime.block_on(llm::generate(prepared, &endpoint, settings, lock, &check, observer, &cancel));
     let generation = wait(py, || cancel.cancel(), work)?;
     match broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Graph;
 use crate::error::{Error, Result};
-use crate::near;
+use crate::suggestion;
 
 impl Graph {
     /// The places of the resources that the names stand for, and of all that they need, or of all that
@@ -63,7 +63,7 @@ impl Graph {
             [] => {
                 let names = self.nodes.iter().map(|address| address.name.as_str());
                 let known: Vec<&str> = names.chain(paths).collect();
-                let hint = near::hint(name, &known, "There are none.");
+                let hint = suggestion::hint(name, &known, "There are none.");
                 let reason = format!("is no resource or group of this project. {hint}");
                 Err(Error::Target { name: name.to_owned(), reason })
             }

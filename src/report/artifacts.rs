@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{diff_lines, printable, title};
 use crate::cli::Verb;
-use crate::generate::lock::Entry;
+use crate::lockfile::Entry;
 use crate::outcome::{ArtifactOutcome, ArtifactReport, Report};
 use crate::resource::{Address, Artifact};
 

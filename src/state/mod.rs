@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 
 use crate::VERSION;
 use crate::clock::now;
-use crate::near;
 use crate::resource::Address;
+use crate::suggestion;
 
 pub use heir::hand_over;
 pub use record::{begin, forget, record};
@@ -256,7 +256,7 @@ impl State {
         let called: Vec<&Entry> = self.entries.iter().filter(|entry| entry.address.is_called(name)).collect();
         if called.is_empty() {
             let known: Vec<&str> = self.entries.iter().map(|entry| entry.address.name.as_str()).collect();
-            let hint = near::hint(name, &known, "It is empty.");
+            let hint = suggestion::hint(name, &known, "It is empty.");
             return Err(format!("the state knows nothing called '{}'. {hint}", name.escape_debug()));
         }
         let Some(host) = host else { return Ok(called) };

@@ -11,11 +11,11 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
+use super::attempt_error::{Fault, Next};
+use super::conversation::Findings;
 use super::endpoint::Endpoint;
-use super::fault::{Fault, Next};
-use super::retry::{RATE_LIMIT_RESET, rate_limit_reset, retry_after};
-use super::stream::EventStream;
-use super::turn::Findings;
+use super::event_stream::EventStream;
+use super::retry_after::{RATE_LIMIT_RESET, rate_limit_reset, retry_after};
 use crate::VERSION;
 use crate::error::ModelErrorKind;
 use crate::settings::Policy;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::fault::Part;
-use super::retry::{RATE_LIMIT_RESET, rate_limit_reset};
+use super::attempt_error::Part;
+use super::retry_after::{RATE_LIMIT_RESET, rate_limit_reset};
 
 /// The words of an error object, from whichever of the usual places they stand in.
 pub(super) fn describe(error: &Value) -> String {

@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Spent};
 use super::client::Client;
-use super::inquiry::Inquiry;
-use super::lock::Entry;
-use super::saved::Saved;
-use super::{Ask, check};
+use super::exchange::Inquiry;
+use super::saved_texts::Saved;
+use super::{Ask, validate};
 use crate::error::{Error, ModelErrorKind, Result};
 use crate::event::{Event, Observer};
+use crate::lockfile::Entry;
 use crate::settings::Policy;
 
 /// Why a question was not sent after the run was halted.
@@ -27,7 +27,7 @@ pub(super) struct Context<'a> {
     pub policy: &'a Policy,
     pub check: &'a super::Check<'a>,
     pub observer: &'a dyn Observer,
-    pub rules: check::Rules,
+    pub rules: validate::Rules,
     pub max_repairs: u32,
     pub budget: Budget,
     pub saved: Saved,

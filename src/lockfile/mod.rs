@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::compile::kinds::hex_digest;
 use crate::disk::{self, Guard, Keep};
 use crate::error::{Error, Result};
-use crate::near;
 use crate::resource::{Address, Artifact};
+use crate::suggestion;
 
 /// The name of the lock, in the folder of main.py.
 pub const FILE_NAME: &str = "clockwork.lock";
@@ -122,7 +122,7 @@ impl Lock {
                     "{} has nothing for '{}'. {}",
                     self.path.display(),
                     name.escape_debug(),
-                    near::hint(name, &known, near::NOTHING_GENERATED)
+                    suggestion::hint(name, &known, suggestion::NOTHING_GENERATED)
                 )))
             }
         }

@@ -9,7 +9,8 @@ use wiremock::{MockServer, ResponseTemplate};
 
 use crate::error::Result;
 use crate::event::{Event, Observer};
-use crate::generate::{Endpoint, Generation, Lock, generate, lock, prepare};
+use crate::llm::{Endpoint, Generation, generate, prepare};
+use crate::lockfile::{self, Lock};
 use crate::resource::{Address, Artifact, ArtifactSize, Request};
 use crate::settings::Policy;
 use crate::settings::{Overrides, Settings};
@@ -69,7 +70,7 @@ impl Project {
     }
 
     pub fn lock(&self) -> Lock {
-        Lock::load(&self.folder.path().join(lock::FILE_NAME)).unwrap()
+        Lock::load(&self.folder.path().join(lockfile::FILE_NAME)).unwrap()
     }
 
     pub async fn generate(&self, requests: Vec<Request>) -> Result<Generation> {

@@ -6,7 +6,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{Project, answer, bodies, file, service};
 use crate::error::{Error, ModelErrorKind as Kind};
-use crate::generate::{Generation, prepare};
+use crate::llm::{Generation, prepare};
 use crate::resource::{Artifact, Request};
 
 /// A server that answers so, one after the other, and then always with the last.
@@ -90,7 +90,7 @@ async fn the_resources_own_check_comes_last() {
         seen.push(serde_json::to_value(artifact).unwrap());
         if seen.len() == 1 { Err("it listens on no port".to_owned()) } else { Ok(artifact.clone()) }
     };
-    let generation = crate::generate::generate(
+    let generation = crate::llm::generate(
         prepared,
         &project.endpoint,
         &project.settings,

@@ -6,17 +6,17 @@ use std::time::Duration;
 use jiff::{Timestamp, Unit};
 
 use super::answer::Answer;
-use super::ask::Context;
+use super::attempt_error::{Fault, Next, Part};
 use super::budget::{Bound, RAISE, Spent};
 use super::client::Client;
+use super::conversation::{self, Talk};
 use super::endpoint::Endpoint;
-use super::fault::{Fault, Next, Part};
-use super::lock::{Entry, digest};
+use super::fallback::Context;
 use super::prompt::Prompt;
-use super::turn::{self, Talk};
-use super::{Ask, check};
+use super::{Ask, validate};
 use crate::error::{Error, ModelErrorKind, Result};
 use crate::event::Event;
+use crate::lockfile::{Entry, digest};
 use crate::resource::Artifact;
 
 /// One question to one model.
@@ -71,14 +71,14 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                     return Ok(Err(fault));
                 }
             };
-            let text = check::without_reasoning(&answer.text);
-            let text = if begun.is_empty() { text.to_owned() } else { turn::join(&begun, text) };
+            let text = validate::without_reasoning(&answer.text);
+            let text = if begun.is_empty() { text.to_owned() } else { conversation::join(&begun, text) };
             last.clone_from(&text);
             if answer.is_cut() {
                 if let Some(fault) = self.used_up(&answer, &text) {
                     return Ok(Err(fault));
                 }
-                let more = turn::more_room(self.endpoint());
+                let more = conversation::more_room(self.endpoint());
                 if self.talk.room >= more.unwrap_or(1) {
                     return Ok(Err(self.cut_off(&text)));
                 }
@@ -159,8 +159,8 @@ impl<'a, 'b> Inquiry<'a, 'b> {
             &self.ask.prompt
         };
         self.client.findings.add_to(&mut self.talk.without);
-        let mut body = turn::body(self.endpoint(), self.ask, prompt, &self.talk);
-        let need = turn::need(self.endpoint(), self.ask, &body, &self.talk);
+        let mut body = conversation::body(self.endpoint(), self.ask, prompt, &self.talk);
+        let need = conversation::need(self.endpoint(), self.ask, &body, &self.talk);
         let reservation = match self.context.budget.reserve(need).await {
             Ok(reservation) => reservation,
             Err(reason) => {
@@ -180,7 +180,7 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         }
         self.bound.clone_from(&reservation.bound);
         if let Some(bound) = &self.bound {
-            turn::bound(self.endpoint(), &mut body, bound.most, &self.talk);
+            conversation::bound(self.endpoint(), &mut body, bound.most, &self.talk);
         }
         self.sent += 1;
         let resource = &self.ask.request.address;
@@ -202,7 +202,7 @@ impl<'a, 'b> Inquiry<'a, 'b> {
     }
 
     fn check(&self, text: &str) -> std::result::Result<Artifact, String> {
-        let artifact = check::artifact(&self.ask.request, text, self.context.rules)?;
+        let artifact = validate::artifact(&self.ask.request, text, self.context.rules)?;
         (self.context.check)(&self.ask.request.address, &artifact)
     }
 

@@ -8,13 +8,14 @@ mod dockerfile;
 mod document;
 mod fence;
 mod length;
+mod members;
 mod nginx;
 mod yaml;
 
 use serde_json::{Map, Value};
 
 use super::format::{Format, Syntax};
-use super::{images, prompt, schema, trim};
+use super::{official_images, prompt, schema};
 use crate::resource::{Artifact, Request};
 
 /// What is let pass.
@@ -33,8 +34,8 @@ pub fn artifact(request: &Request, answer: &str, rules: Rules) -> Result<Artifac
         Some(schema) => object(answer, schema).map(Artifact::Object),
         None => text(request, answer, rules).map(Artifact::Text),
     }?;
-    match images::of(request, &artifact) {
-        Some(image) => images::check(image, rules.allow_unverified_images).map(|()| artifact),
+    match official_images::of(request, &artifact) {
+        Some(image) => official_images::check(image, rules.allow_unverified_images).map(|()| artifact),
         None => Ok(artifact),
     }
 }
@@ -76,7 +77,7 @@ fn syntax(text: &str, format: &Format) -> Result<(), String> {
 
 fn object(answer: &str, schema: &Value) -> Result<Map<String, Value>, String> {
     let value = find_object(answer).ok_or("it holds no JSON object")?;
-    let mut value = trim::wanted(value, schema);
+    let mut value = members::wanted(value, schema);
     schema::check(&value, schema)?;
     // The lock keeps keys in this order, so the first run must see it as well.
     value.sort_all_objects();

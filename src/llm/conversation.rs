@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value, json};
 
+use super::attempt_error::Part;
 use super::budget::Need;
 use super::endpoint::Endpoint;
-use super::fault::Part;
 use super::format::Syntax;
 use super::prompt::{self, Prompt};
-use super::{Ask, images, schema};
+use super::{Ask, official_images, schema};
 use crate::resource::ArtifactSize;
 
 /// The parameters that bound the length of an answer.
@@ -136,7 +136,7 @@ pub(super) fn body(endpoint: &Endpoint, ask: &Ask, prompt: &Prompt, talk: &Talk)
     if let Some(schema) = ask.request.schema.as_ref().filter(|_| !talk.without.has(Part::ResponseFormat)) {
         let mut schema = schema::strict(schema);
         if endpoint.local {
-            schema = images::restrict(&ask.request, &schema);
+            schema = official_images::restrict(&ask.request, &schema);
         }
         let format = json!({"name": "artifact", "strict": true, "schema": schema});
         body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": format}));

@@ -7,7 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::server::{STREAM, Scripted, Step};
 use super::talkative::{Talkative, files, is_budget, project, questions};
 use super::{Project, answer, bodies, file, service};
-use crate::generate::prepare;
+use crate::llm::prepare;
 
 #[tokio::test]
 async fn however_long_the_answers_are_the_limit_of_tokens_holds() {

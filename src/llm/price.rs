@@ -6,9 +6,9 @@
 
 use serde_json::{Value, json};
 
+use super::attempt_error::{Fault, Next};
 use super::client::Client;
 use super::endpoint::Endpoint;
-use super::fault::{Fault, Next};
 use crate::error::ModelErrorKind;
 use crate::settings::Policy;
 

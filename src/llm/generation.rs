@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Pinned;
-use super::ask::{Answered, IN_VAIN};
 use super::budget::add_tokens;
-use super::lock::Lock;
-use super::saved::Saved;
+use super::fallback::{Answered, IN_VAIN};
+use super::saved_texts::Saved;
 use crate::error::{Error, ModelErrorKind};
+use crate::lockfile::Lock;
 use crate::outcome::ArtifactOutcome;
 use crate::resource::{Address, Artifact};
 

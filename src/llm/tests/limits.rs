@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{Project, answer, file};
 use crate::error::Error;
-use crate::generate::{Endpoint, Regenerate, generate, prepare, prepare_again};
+use crate::llm::{Endpoint, Regenerate, generate, prepare, prepare_again};
 use crate::resource::Artifact;
 use crate::settings::Model;
 

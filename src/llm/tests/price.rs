@@ -10,9 +10,9 @@ use super::server::{Scripted, Step};
 use super::talkative::{Talkative, files, is_budget, list, prices, project, questions};
 use super::{Project, answer, file};
 use crate::error::{Error, ModelErrorKind as Kind};
-use crate::generate::client::Client;
-use crate::generate::endpoint::Endpoint;
-use crate::generate::price::{Price, find_out};
+use crate::llm::client::Client;
+use crate::llm::endpoint::Endpoint;
+use crate::llm::price::{Price, find_out};
 
 #[tokio::test]
 async fn no_provider_may_be_dearer_than_the_dearest_that_is_listed() {

@@ -4,27 +4,25 @@
 //! questions; [`generate`] asks them, checks the answers, and has mended what cannot be used.
 
 mod answer;
-mod ask;
+mod attempt_error;
 mod budget;
-mod check;
 mod client;
+mod conversation;
 mod endpoint;
 mod error_body;
-mod fault;
+mod event_stream;
+mod exchange;
+mod fallback;
 pub mod format;
 mod generation;
-pub mod images;
-mod inquiry;
-pub mod lock;
-mod prepare;
+pub mod official_images;
+mod prepared;
 mod price;
 pub mod prompt;
-mod retry;
-mod saved;
+mod retry_after;
+mod saved_texts;
 mod schema;
-mod stream;
-mod trim;
-mod turn;
+mod validate;
 
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
@@ -34,19 +32,19 @@ use tokio_util::sync::CancellationToken;
 
 pub use endpoint::Endpoint;
 pub use generation::{Generation, Totals};
-pub use lock::Lock;
-pub use prepare::{Ask, Pinned, Prepared, Regenerate, prepare, prepare_again};
+pub use prepared::{Ask, Pinned, Prepared, Regenerate, prepare, prepare_again};
 pub use prompt::Prompt;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
+use crate::lockfile::Lock;
 use crate::outcome::ArtifactOutcome;
 use crate::resource::{Address, Artifact};
 use crate::settings::Settings;
-use ask::Context;
 use budget::Budget;
 use client::Client;
-use saved::Saved;
+use fallback::Context;
+use saved_texts::Saved;
 
 /// A resource's own check of what the model wrote for it: what to pin, or what is wrong with it.
 ///
@@ -92,7 +90,7 @@ pub async fn generate(
         policy: &settings.policy,
         check,
         observer,
-        rules: check::Rules {
+        rules: validate::Rules {
             local: endpoint.local,
             allow_unverified_images: settings.allow_unverified_images,
         },
@@ -109,12 +107,12 @@ pub async fn generate(
     // What is ready at the same moment is written to the lock in one go.
     let mut answers = futures_util::stream::iter(missing)
         .map(|question| async move {
-            let answered = ask::ask(context, &question).await;
+            let answered = fallback::ask(context, &question).await;
             let artifact = answered.as_ref().and_then(|answered| answered.result.as_ref().ok());
             let outcome = ArtifactOutcome {
                 stale: question.stale,
                 unverified: artifact
-                    .is_some_and(|entry| images::unverified(&question.request, &entry.content)),
+                    .is_some_and(|entry| official_images::unverified(&question.request, &entry.content)),
                 ..ArtifactOutcome::new(question.request.address)
             };
             (outcome, answered)

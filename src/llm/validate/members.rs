@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::schema::{self, DEPTH, required, target};
+use super::super::schema::{self, DEPTH, required, target};
 
 /// Leaves out the members that the schema does not name, unless it says that there may be others:
 /// servers forbid them in the strict form of it, but not all keep to that, and a resource would take

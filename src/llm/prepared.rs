@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::conversation::{self, Talk};
 use super::endpoint::Endpoint;
-use super::lock::{Entry, Lock};
 use super::prompt::{self, Prompt};
-use super::turn::{self, Talk};
-use super::{Generation, images};
+use super::{Generation, official_images};
 use crate::compile::kinds::hex_digest;
 use crate::error::{Error, Result};
-use crate::near;
+use crate::lockfile::{Entry, Lock};
 use crate::resource::{Address, Artifact, Request};
+use crate::suggestion;
 
 /// A question that has to be asked.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl Ask {
     /// is no part of it.
     pub fn messages(&self, endpoint: &Endpoint) -> Value {
         let models = endpoint.each_model();
-        turn::body(models.first().unwrap_or(endpoint), self, &self.prompt, &Talk::default())
+        conversation::body(models.first().unwrap_or(endpoint), self, &self.prompt, &Talk::default())
     }
 }
 
@@ -106,7 +106,7 @@ pub fn prepare_again(requests: Vec<Request>, lock: &Lock, regenerate: &Regenerat
                 model: entry.model.clone(),
                 provider: entry.provider.clone(),
                 edited: entry.edited(),
-                unverified: images::unverified(&request, &entry.content),
+                unverified: official_images::unverified(&request, &entry.content),
                 address: request.address,
             }),
             None => prepared.missing.push(Ask {
@@ -149,7 +149,7 @@ fn chosen(requests: &[Request], regenerate: &Regenerate) -> Result<HashSet<usize
             return Err(Error::Settings(format!(
                 "nothing is generated for '{}', so it cannot be generated again. {}",
                 name.escape_debug(),
-                near::hint(name, &known, near::NOTHING_GENERATED)
+                suggestion::hint(name, &known, suggestion::NOTHING_GENERATED)
             )));
         }
         chosen.extend(found);

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::attempt_error::{Fault, Next};
 use super::budget::{MOST_TOKENS, Spent};
 use super::endpoint::Endpoint;
-use super::fault::{Fault, Next};
 use crate::error::ModelErrorKind;
 
 /// What has come in of an answer.

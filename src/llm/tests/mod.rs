@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::prepare::fingerprint;
+use super::prepared::fingerprint;
 use super::*;
 use crate::error::ModelErrorKind;
 use crate::resource::{ContextFile, ProjectResource, Request};
