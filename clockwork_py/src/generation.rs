@@ -1,7 +1,7 @@
 //! The generate stage from Python's side: resources become questions, and answers are checked the
 //! way the resources want it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -44,6 +44,7 @@ pub fn generate(
     invocation: &Invocation<'_>,
     project: &mut Project,
     settings: &Settings,
+    notes: &mut Vec<String>,
 ) -> PyResult<Generated> {
     let mut requests = Vec::new();
     let mut resources: HashMap<Address, Py<PyAny>> = HashMap::new();
@@ -66,11 +67,15 @@ pub fn generate(
     }
     let core = |error| errors::map(py, &error);
     let mut lock = Lock::load(&project.folder.join(lockfile::FILE_NAME)).map_err(core)?;
-    let mut prepared = llm::prepare_again(requests, &lock, &invocation.regenerate).map_err(core)?;
+    let mut prepared = llm::prepare(requests, &lock, &invocation.regenerate).map_err(core)?;
     let lacking = if invocation.unattended { leave_out(py, project, &mut prepared)? } else { Vec::new() };
     if invocation.locked {
         prepared.ensure_complete().map_err(core)?;
     }
+    if !invocation.unattended {
+        notes.extend(prepared.notes());
+    }
+    let wanted = prepared.wanted();
     if invocation.dry_run && invocation.verb == Verb::Generate {
         return Ok((Vec::new(), looked_up(prepared, settings), None));
     }
@@ -99,7 +104,7 @@ pub fn generate(
     let reports = lacking.into_iter().chain(reports).collect();
     let tidies = matches!(invocation.verb, Verb::Apply | Verb::Generate) && !invocation.unattended;
     if failure.is_none() && project.is_whole_main() && tidies {
-        drop_gone(py, project, &mut lock)?;
+        drop_unwanted(py, project, wanted, &mut lock)?;
     }
     Ok((artifacts, reports, failure))
 }
@@ -188,10 +193,17 @@ fn leave_out(
     Ok(lacking)
 }
 
-/// Drops the entries of resources that main.py no longer has.
-fn drop_gone(py: Python<'_>, project: &Project, lock: &mut Lock) -> PyResult<()> {
-    let addresses = project.resources.iter().map(|resource| resource::address(resource.bind(py)));
-    lock.retain(&addresses.collect::<PyResult<_>>()?);
+/// Drops the entries that nobody wants. `wanted` has the questions; resources that ask nothing are added.
+fn drop_unwanted(
+    py: Python<'_>,
+    project: &Project,
+    mut wanted: HashSet<(Address, Option<String>)>,
+    lock: &mut Lock,
+) -> PyResult<()> {
+    for resource in &project.resources {
+        wanted.insert((resource::address(resource.bind(py))?, None));
+    }
+    lock.retain(&wanted, None);
     lock.save().map_err(|error| errors::map(py, &error))
 }
 

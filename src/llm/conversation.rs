@@ -9,7 +9,8 @@ use super::budget::Need;
 use super::endpoint::Endpoint;
 use super::format::Syntax;
 use super::prompt::{self, Prompt};
-use super::{Ask, official_images, schema};
+use super::question::Question;
+use super::{official_images, schema};
 use crate::resource::ArtifactSize;
 
 /// The parameters that bound the length of an answer.
@@ -99,11 +100,11 @@ impl Talk {
 }
 
 /// The body of the request.
-pub(super) fn body(endpoint: &Endpoint, ask: &Ask, prompt: &Prompt, talk: &Talk) -> Value {
+pub(super) fn body(endpoint: &Endpoint, question: &Question, prompt: &Prompt, talk: &Talk) -> Value {
     let mut body: Map<String, Value> = endpoint.parameters.clone();
     if !has_length(endpoint) && endpoint.local {
         // Left to itself, a small model may go on until its context is full.
-        body.insert(LENGTHS[0].into(), (2 * answer_tokens(ask)).into());
+        body.insert(LENGTHS[0].into(), (2 * answer_tokens(question)).into());
     }
     for name in LENGTHS {
         if let Some(length) = body.get(name).and_then(Value::as_u64) {
@@ -114,7 +115,8 @@ pub(super) fn body(endpoint: &Endpoint, ask: &Ask, prompt: &Prompt, talk: &Talk)
     if endpoint.is_openrouter() && !endpoint.fallbacks.is_empty() {
         body.insert("models".into(), endpoint.models().collect());
     }
-    let brief = (endpoint.brief && ask.request.context.is_empty()).then(|| Prompt::brief(&ask.request));
+    let brief =
+        (endpoint.brief && question.request.context.is_empty()).then(|| Prompt::brief(&question.request));
     let prompt = brief.as_ref().unwrap_or(prompt);
     let mut messages = vec![
         json!({"role": "system", "content": prompt.system}),
@@ -127,16 +129,21 @@ pub(super) fn body(endpoint: &Endpoint, ask: &Ask, prompt: &Prompt, talk: &Talk)
         body.insert("stream_options".into(), json!({"include_usage": true}));
     }
     let mut provider = Map::new();
-    let is_json =
-        ask.request.template == "file" && prompt::format_of(&ask.request).syntax == Some(Syntax::Json);
-    if endpoint.local && is_json && ask.request.schema.is_none() && !talk.without.has(Part::ResponseFormat) {
+    let is_json = question.request.template == "file"
+        && prompt::format_of(&question.request).syntax == Some(Syntax::Json);
+    if endpoint.local
+        && is_json
+        && question.request.schema.is_none()
+        && !talk.without.has(Part::ResponseFormat)
+    {
         // The local server holds the model to the grammar, which a small one would not keep to.
         body.insert("response_format".into(), json!({"type": "json_object"}));
     }
-    if let Some(schema) = ask.request.schema.as_ref().filter(|_| !talk.without.has(Part::ResponseFormat)) {
+    if let Some(schema) = question.request.schema.as_ref().filter(|_| !talk.without.has(Part::ResponseFormat))
+    {
         let mut schema = schema::strict(schema);
         if endpoint.local {
-            schema = official_images::restrict(&ask.request, &schema);
+            schema = official_images::restrict(&question.request, &schema);
         }
         let format = json!({"name": "artifact", "strict": true, "schema": schema});
         body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": format}));
@@ -170,15 +177,15 @@ fn has_length(endpoint: &Endpoint) -> bool {
 }
 
 /// What a request and its answer may need of a budget.
-pub(super) fn need(endpoint: &Endpoint, ask: &Ask, body: &Value, talk: &Talk) -> Need {
+pub(super) fn need(endpoint: &Endpoint, question: &Question, body: &Value, talk: &Talk) -> Need {
     let longest = LENGTHS.iter().filter_map(|name| body.get(*name)?.as_u64()).min();
-    let mut room = longest.unwrap_or((2 * answer_tokens(ask) + THINKING) << talk.room);
+    let mut room = longest.unwrap_or((2 * answer_tokens(question) + THINKING) << talk.room);
     if talk.without.has(Part::Room) {
-        room = room.min(answer_tokens(ask) << talk.room);
+        room = room.min(answer_tokens(question) << talk.room);
     }
     Need {
         question: question_tokens(endpoint, body),
-        answer: room.min(answer_tokens(ask)),
+        answer: room.min(answer_tokens(question)),
         room,
         price: endpoint.price,
     }
@@ -203,8 +210,8 @@ pub(super) fn bound(endpoint: &Endpoint, body: &mut Value, most: u64, talk: &Tal
 }
 
 /// How many tokens an answer of the size that is asked for has, roughly and at most.
-fn answer_tokens(ask: &Ask) -> u64 {
-    match (&ask.request.schema, ask.request.size) {
+fn answer_tokens(question: &Question) -> u64 {
+    match (&question.request.schema, question.request.size) {
         (Some(_), _) => 200,
         (None, ArtifactSize::Small) => 700,
         (None, ArtifactSize::Medium) => 2700,

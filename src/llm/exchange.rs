@@ -13,7 +13,8 @@ use super::conversation::{self, Talk};
 use super::endpoint::Endpoint;
 use super::fallback::Context;
 use super::prompt::Prompt;
-use super::{Ask, validate};
+use super::question::Question;
+use super::validate;
 use crate::error::{Error, ModelErrorKind, Result};
 use crate::event::Event;
 use crate::lockfile::{Entry, digest};
@@ -22,7 +23,7 @@ use crate::resource::Artifact;
 /// One question to one model.
 pub(super) struct Inquiry<'a, 'b> {
     context: &'a Context<'b>,
-    ask: &'a Ask,
+    question: &'a Question,
     client: &'a Client<'b>,
     talk: Talk,
     /// How the budget bounds the last answer.
@@ -36,12 +37,12 @@ pub(super) struct Inquiry<'a, 'b> {
 impl<'a, 'b> Inquiry<'a, 'b> {
     pub fn new(
         context: &'a Context<'b>,
-        ask: &'a Ask,
+        question: &'a Question,
         client: &'a Client<'b>,
         spent: &'a mut Spent,
         repairs: &'a mut u32,
     ) -> Self {
-        Self { context, ask, client, talk: Talk::default(), bound: None, sent: 0, spent, repairs }
+        Self { context, question, client, talk: Talk::default(), bound: None, sent: 0, spent, repairs }
     }
 
     /// Asks, and gives what cannot be used back to the model.
@@ -84,7 +85,7 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                 }
                 self.talk.room += 1;
                 // Half a JSON object is not gone on with: its grammar begins at the beginning.
-                if more.is_none() && self.ask.request.schema.is_none() && !text.trim().is_empty() {
+                if more.is_none() && self.question.request.schema.is_none() && !text.trim().is_empty() {
                     self.talk.go_on(&text);
                     begun = text;
                 }
@@ -106,7 +107,7 @@ impl<'a, 'b> Inquiry<'a, 'b> {
                 self.talk.complain(text.trim(), &complaint);
             }
             self.context.observer.observe(&Event::GenerateRepair {
-                resource: self.ask.request.address.clone(),
+                resource: self.question.request.address.clone(),
                 attempt: *self.repairs,
                 complaint: complaint.clone(),
             });
@@ -153,14 +154,14 @@ impl<'a, 'b> Inquiry<'a, 'b> {
     async fn once(&mut self) -> Result<Result<Answer, Fault>> {
         let repeated;
         let prompt = if self.talk.without.has(Part::ResponseFormat) {
-            repeated = Prompt::new(&self.ask.request, true)?;
+            repeated = Prompt::new(&self.question.request, true)?;
             &repeated
         } else {
-            &self.ask.prompt
+            &self.question.prompt
         };
         self.client.findings.add_to(&mut self.talk.without);
-        let mut body = conversation::body(self.endpoint(), self.ask, prompt, &self.talk);
-        let need = conversation::need(self.endpoint(), self.ask, &body, &self.talk);
+        let mut body = conversation::body(self.endpoint(), self.question, prompt, &self.talk);
+        let need = conversation::need(self.endpoint(), self.question, &body, &self.talk);
         let reservation = match self.context.budget.reserve(need).await {
             Ok(reservation) => reservation,
             Err(reason) => {
@@ -183,7 +184,7 @@ impl<'a, 'b> Inquiry<'a, 'b> {
             conversation::bound(self.endpoint(), &mut body, bound.most, &self.talk);
         }
         self.sent += 1;
-        let resource = &self.ask.request.address;
+        let resource = &self.question.request.address;
         let observer = self.context.observer;
         let mut told = |text| observer.observe(&Event::GenerateDelta { resource: resource.clone(), text });
         let mut answer = Answer::default();
@@ -202,14 +203,14 @@ impl<'a, 'b> Inquiry<'a, 'b> {
     }
 
     fn check(&self, text: &str) -> std::result::Result<Artifact, String> {
-        let artifact = validate::artifact(&self.ask.request, text, self.context.rules)?;
-        (self.context.check)(&self.ask.request.address, &artifact)
+        let artifact = validate::artifact(&self.question.request, text, self.context.rules)?;
+        (self.context.check)(&self.question.request.address, &artifact)
     }
 
     fn entry(&self, artifact: Artifact, answer: Answer) -> Entry {
         let now = Timestamp::now().round(Unit::Second).unwrap_or_else(|_| Timestamp::now());
         Entry {
-            fingerprint: self.ask.fingerprint.clone(),
+            fingerprint: Some(self.question.fingerprint.clone()),
             sha256: digest(&artifact),
             content: artifact,
             model: self.model(&answer),
@@ -219,6 +220,8 @@ impl<'a, 'b> Inquiry<'a, 'b> {
             tokens_in: self.spent.tokens_in,
             tokens_out: self.spent.tokens_out,
             cost: self.spent.cost,
+            stacks: Vec::new(),
+            unknown: toml::Table::new(),
         }
     }
 
@@ -235,7 +238,7 @@ impl<'a, 'b> Inquiry<'a, 'b> {
 
     fn tell_retry(&self, wait: Duration, reason: &str) {
         self.context.observer.observe(&Event::GenerateRetry {
-            resource: self.ask.request.address.clone(),
+            resource: self.question.request.address.clone(),
             attempt: self.sent + 1,
             seconds: wait.as_secs_f64(),
             reason: reason.to_owned(),
@@ -288,6 +291,6 @@ impl<'a, 'b> Inquiry<'a, 'b> {
         if text.trim().is_empty() {
             return None;
         }
-        self.context.saved.failed(&self.ask.request.address, text)
+        self.context.saved.failed(&self.question.request.address, text)
     }
 }

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::budget::{Budget, Spent};
 use super::client::Client;
 use super::exchange::Inquiry;
+use super::question::Question;
 use super::saved_texts::Saved;
-use super::{Ask, validate};
+use super::validate;
 use crate::error::{Error, ModelErrorKind, Result};
 use crate::event::{Event, Observer};
 use crate::lockfile::Entry;
@@ -46,16 +47,16 @@ pub(super) struct Answered {
 /// Asks until there is an artifact, or asking again is of no use.
 ///
 /// `None`: the run was halted before this question was sent.
-pub(super) async fn ask(context: &Context<'_>, ask: &Ask) -> Option<Answered> {
+pub(super) async fn ask(context: &Context<'_>, question: &Question) -> Option<Answered> {
     if context.halt.is_cancelled() {
         return None;
     }
     let begin = Instant::now();
-    let resource = ask.request.address.clone();
+    let resource = question.request.address.clone();
     context.observer.observe(&Event::GenerateStart { resource: resource.clone() });
     let mut spent = Spent::default();
     let mut repairs = 0;
-    let result = each_model(context, ask, &mut spent, &mut repairs).await;
+    let result = each_model(context, question, &mut spent, &mut repairs).await;
     let time = begin.elapsed();
     if matches!(result, Err(Error::Interrupted)) && context.halt.is_cancelled() {
         let error = format!("{resource}: {IN_VAIN}");
@@ -80,25 +81,30 @@ pub(super) async fn ask(context: &Context<'_>, ask: &Ask) -> Option<Answered> {
 }
 
 /// Asks one model after the other, until one is there to answer.
-async fn each_model(context: &Context<'_>, ask: &Ask, spent: &mut Spent, repairs: &mut u32) -> Result<Entry> {
+async fn each_model(
+    context: &Context<'_>,
+    question: &Question,
+    spent: &mut Spent,
+    repairs: &mut u32,
+) -> Result<Entry> {
     let mut messages = Vec::new();
     let first = context.first.load(Ordering::Relaxed);
     for (index, client) in context.clients.iter().enumerate().skip(first) {
-        let fault = match Inquiry::new(context, ask, client, spent, repairs).run().await? {
+        let fault = match Inquiry::new(context, question, client, spent, repairs).run().await? {
             Ok(entry) => return Ok(entry),
             Err(fault) => fault,
         };
         messages.push(fault.message);
         let next = context.clients.get(index + 1).filter(|_| fault.kind.is_of_one_model());
         let Some(next) = next.filter(|_| !context.halt.is_cancelled()) else {
-            let address = Some(ask.request.address.clone());
+            let address = Some(question.request.address.clone());
             return Err(Error::Model { address, kind: fault.kind, message: messages.join(" ") });
         };
         if fault.kind == ModelErrorKind::ModelNotFound {
             context.first.fetch_max(index + 1, Ordering::Relaxed);
         }
         context.observer.observe(&Event::GenerateRetry {
-            resource: ask.request.address.clone(),
+            resource: question.request.address.clone(),
             attempt: 1,
             seconds: 0.0,
             reason: format!(

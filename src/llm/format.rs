@@ -101,6 +101,12 @@ const ENVIRONMENT: Format =
 
 const INI: Format = code("INI", "Sections in brackets, then `name = value` on each line.");
 
+/// The suffix of a file's name or path, in small letters and without its dot.
+pub fn suffix(path: &str) -> Option<String> {
+    let name = path.rsplit(['/', '\\']).next()?;
+    Some(name.rsplit_once('.')?.1.to_ascii_lowercase())
+}
+
 fn by_extension(extension: &str) -> Option<Format> {
     Some(match extension {
         "md" | "markdown" => MARKDOWN,

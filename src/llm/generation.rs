@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::Pinned;
 use super::budget::add_tokens;
 use super::fallback::{Answered, IN_VAIN};
+use super::prepared::{Pinned, Prepared};
+use super::question::Question;
 use super::saved_texts::Saved;
 use crate::error::{Error, ModelErrorKind};
 use crate::lockfile::Lock;
@@ -50,6 +51,16 @@ pub struct Totals {
     pub seconds: f64,
 }
 
+impl Prepared {
+    /// The artifacts that are there without asking: all of them if nothing is missing. No
+    /// [`Endpoint`](super::Endpoint), no key and no local model is needed for that.
+    pub fn into_generation(self) -> Generation {
+        let mut generation = Generation::of_pinned(self.pinned);
+        generation.sort(&self.order);
+        generation
+    }
+}
+
 impl Generation {
     pub(super) fn of_pinned(pinned: Vec<Pinned>) -> Self {
         let mut generation = Self::default();
@@ -59,6 +70,7 @@ impl Generation {
                 model: Some(pinned.model),
                 provider: pinned.provider,
                 edited: pinned.edited,
+                stale: pinned.stale,
                 unverified: pinned.unverified,
                 ..ArtifactOutcome::new(pinned.address.clone())
             });
@@ -68,8 +80,14 @@ impl Generation {
     }
 
     /// Takes what became of one question; an artifact goes into the lock as well.
-    pub(super) fn take(&mut self, mut outcome: ArtifactOutcome, answered: Option<Answered>, lock: &mut Lock) {
-        let address = outcome.address.clone();
+    pub(super) fn take(
+        &mut self,
+        question: Question,
+        mut outcome: ArtifactOutcome,
+        answered: Option<Answered>,
+        lock: &mut Lock,
+    ) {
+        let address = question.request.address;
         let Some(Answered { result, spent, repairs, time }) = answered else {
             outcome.error = Some(IN_VAIN.to_owned());
             self.outcomes.push(outcome);
@@ -88,11 +106,12 @@ impl Generation {
             Ok(entry) => {
                 outcome.model = Some(entry.model.clone());
                 outcome.provider.clone_from(&entry.provider);
-                if let Some(old) = lock.get(&address) {
+                if let Some(old) = question.replaces {
                     if old.edited() {
                         outcome.backup = Saved::beside(lock.path()).replaced(&address, &old.content);
                     }
-                    self.replaced.push((address.clone(), old.content.clone()));
+                    lock.remove(&address, old.fingerprint.as_deref());
+                    self.replaced.push((address.clone(), old.content));
                 }
                 self.artifacts.push((address.clone(), entry.content.clone()));
                 lock.insert(address, entry);

@@ -13,12 +13,14 @@ mod error_body;
 mod event_stream;
 mod exchange;
 mod fallback;
-pub mod format;
+mod fingerprint;
+mod format;
 mod generation;
-pub mod official_images;
+mod official_images;
 mod prepared;
 mod price;
-pub mod prompt;
+mod prompt;
+mod question;
 mod retry_after;
 mod saved_texts;
 mod schema;
@@ -32,8 +34,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use endpoint::Endpoint;
 pub use generation::{Generation, Totals};
-pub use prepared::{Ask, Pinned, Prepared, Regenerate, prepare, prepare_again};
+pub use prepared::{Pinned, Prepared, Regenerate, prepare};
 pub use prompt::Prompt;
+pub use question::Question;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
@@ -113,9 +116,9 @@ pub async fn generate(
                 stale: question.stale,
                 unverified: artifact
                     .is_some_and(|entry| official_images::unverified(&question.request, &entry.content)),
-                ..ArtifactOutcome::new(question.request.address)
+                ..ArtifactOutcome::new(question.request.address.clone())
             };
-            (outcome, answered)
+            (question, outcome, answered)
         })
         .buffer_unordered(at_once)
         .ready_chunks(at_once);
@@ -127,8 +130,8 @@ pub async fn generate(
             ready = answers.next() => (ready, false),
         };
         let ended = ready.is_none();
-        for (outcome, answered) in ready.into_iter().flatten() {
-            generation.take(outcome, answered, lock);
+        for (question, outcome, answered) in ready.into_iter().flatten() {
+            generation.take(question, outcome, answered, lock);
         }
         lock.save()?;
         if cancelled {

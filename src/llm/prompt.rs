@@ -16,10 +16,6 @@ use crate::redact;
 use crate::resource::{ArtifactSize, ContextFile, ProjectResource, Request};
 use crate::templates;
 
-/// The version of the templates. A new one makes everything that was generated stale, so it goes
-/// up where a template's meaning changes, and only there.
-pub const VERSION: u32 = 2;
-
 /// The index of templates: one for each kind that has its own, and what they share.
 const TEMPLATES: &[(&str, &str)] = &[
     ("system", include_str!("templates/system.j2")),
@@ -183,7 +179,6 @@ fn environment() -> Environment<'static> {
 mod tests {
     use super::*;
 
-    /// Where this fails because the questions' meaning changed, `VERSION` has to go up.
     #[test]
     fn words_every_kind_of_question() {
         insta::glob!("snapshots/inputs/*.json", |path| {
@@ -191,10 +186,7 @@ mod tests {
             let request: Request = serde_json::from_str(&input).unwrap();
             let prompt = Prompt::new(&request, true).unwrap();
             assert_eq!(prompt, Prompt::new(&request, true).unwrap());
-            insta::assert_snapshot!(format!(
-                "# version {VERSION}\n# system\n{}\n\n# user\n{}",
-                prompt.system, prompt.user
-            ));
+            insta::assert_snapshot!(format!("# system\n{}\n\n# user\n{}", prompt.system, prompt.user));
         });
     }
 }

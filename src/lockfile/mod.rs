@@ -1,155 +1,153 @@
-//! `clockwork.lock`: what a model wrote, pinned, so that it is reviewed, committed, and paid for
-//! once.
+//! `clockwork.lock`: the artifacts that a model wrote, pinned, so that they are reviewed, committed,
+//! and paid for once.
 
+mod document;
+mod entry;
 mod read;
-mod text;
+mod toml_text;
 mod write;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use crate::compile::kinds::hex_digest;
 use crate::disk::{self, Guard, Keep};
 use crate::error::{Error, Result};
-use crate::resource::{Address, Artifact};
+use crate::resource::Address;
 use crate::suggestion;
+use document::{Change, Document};
+pub use entry::{Entry, digest};
 
-/// The name of the lock, in the folder of main.py.
+/// The name of the lock file, in the folder of main.py.
 pub const FILE_NAME: &str = "clockwork.lock";
 
-/// What keeps other runs away while one writes, in the folder of main.py.
+/// The file that keeps other runs away while one writes, in the folder of main.py.
 const GUARD: &str = ".clockwork/clockwork.lock.guard";
 
 /// The format that this version writes, and the newest that it reads.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
-const HEAD: &str = "\
-# What a model wrote for this project, pinned by Clockwork. Made to be read, reviewed and committed.
-# A text that you edit here is kept until its resource's description or fields change.
-";
-
-/// One pinned artifact.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// What tells the question that it answers from all others.
-    pub fingerprint: String,
-    /// What the model wrote, or what the user made of it.
-    pub content: Artifact,
-    /// The hash of what the model wrote.
-    pub sha256: String,
-    /// The model that wrote it.
-    pub model: String,
-    /// Who ran the model, where the server told.
-    pub provider: Option<String>,
-    /// When, in UTC.
-    pub generated_at: String,
-    /// Tokens of the question.
-    pub tokens_in: Option<u64>,
-    /// Tokens of the answer.
-    pub tokens_out: Option<u64>,
-    /// What it cost, in US dollars.
-    pub cost: Option<f64>,
-}
-
-impl Entry {
-    /// Whether the content was edited after the model wrote it.
-    pub fn edited(&self) -> bool {
-        digest(&self.content) != self.sha256
-    }
-}
-
-/// The hash of an artifact, whatever the order of an object's keys.
-pub fn digest(artifact: &Artifact) -> String {
-    match artifact {
-        Artifact::Text(text) => hex_digest(text.as_bytes()),
-        Artifact::Object(object) => {
-            let mut value = Value::Object(object.clone());
-            value.sort_all_objects();
-            hex_digest(value.to_string().as_bytes())
-        }
-    }
-}
+/// The oldest format that this version reads.
+const OLDEST_VERSION: i64 = 1;
 
 /// The lock of one project.
 ///
-/// Several runs may have it open at once. Each remembers what it changed, and on saving changes just
-/// that in the file as it is by then: what another run has added meanwhile stays, and so does what
-/// the user has edited.
+/// Several runs may have it open at once. Each remembers its changes, and makes only these in the file
+/// when it saves: entries that another run added meanwhile stay, and so do the user's edits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lock {
     path: PathBuf,
-    entries: BTreeMap<Address, Entry>,
-    /// What this run has pinned, and what it has dropped.
-    changes: BTreeMap<Address, Option<Entry>>,
+    document: Document,
+    /// The changes of this run that are not saved yet, in order.
+    changes: Vec<(Address, Change)>,
     /// The file as this run last saw it.
     seen: String,
 }
 
 impl Lock {
-    /// Reads a lock; one that is not there is empty, one that cannot be understood is an error and
+    /// Reads a lock. A missing file is an empty lock; a file that cannot be understood is an error, and
     /// stays as it is.
     pub fn load(path: &Path) -> Result<Self> {
         let seen = read_file(path)?;
-        let entries = parse(path, &seen)?;
-        Ok(Self { path: path.to_path_buf(), entries, changes: BTreeMap::new(), seen })
+        let document = parse(path, &seen)?;
+        Ok(Self { path: path.to_path_buf(), document, changes: Vec::new(), seen })
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What is pinned for a resource, whether or not its question is still the same.
+    /// The entry that was last written for a resource, to whichever of its questions.
     pub fn get(&self, address: &Address) -> Option<&Entry> {
-        self.entries.get(address)
+        let entries = self.document.entries.get(address)?;
+        entries.iter().max_by_key(|entry| (entry.stacks.is_empty(), &entry.generated_at))
     }
 
-    /// What is pinned under a name, or under `Kind.name` where two kinds share it.
+    /// The entry that answers exactly this question of a resource.
+    pub fn answer(&self, address: &Address, fingerprint: &str) -> Option<&Entry> {
+        let mut entries = self.document.entries.get(address)?.iter();
+        entries.find(|entry| entry.fingerprint.as_deref() == Some(fingerprint))
+    }
+
+    /// The entry that answers an older question of a resource, if its fingerprint is not among those that
+    /// are wanted. One of format 1 comes first, then one that the user edited, then the newest.
+    pub fn outdated(&self, address: &Address, wanted: &HashSet<(Address, Option<String>)>) -> Option<&Entry> {
+        let entries = self.document.entries.get(address)?.iter().filter(|entry| entry.stacks.is_empty());
+        let outdated = entries.filter(|entry| {
+            entry.fingerprint.is_none() || !wanted.contains(&(address.clone(), entry.fingerprint.clone()))
+        });
+        outdated.max_by_key(|entry| (entry.fingerprint.is_none(), entry.edited(), &entry.generated_at))
+    }
+
+    /// The entry of the resource that is called `name`, or `Kind.name` if two kinds share the name.
     pub fn find(&self, name: &str) -> Result<(&Address, &Entry)> {
-        let mut found = self.entries.iter().filter(|(address, _)| address.is_called(name));
+        let mut found = self.document.entries.keys().filter(|address| address.is_called(name));
         match (found.next(), found.next()) {
-            (Some(found), None) => Ok(found),
-            (Some((address, _)), Some(_)) => Err(Error::Settings(format!(
+            (Some(address), Some(_)) => Err(Error::Settings(format!(
                 "two kinds have something named '{name}': name one of them as {}.{name}",
                 address.kind
             ))),
-            (None, _) => {
-                let known: Vec<&str> = self.entries.keys().map(|address| address.name.as_str()).collect();
-                Err(Error::Settings(format!(
+            (found, _) => found.and_then(|address| Some((address, self.get(address)?))).ok_or_else(|| {
+                let known: Vec<&str> =
+                    self.document.entries.keys().map(|address| address.name.as_str()).collect();
+                Error::Settings(format!(
                     "{} has nothing for '{}'. {}",
                     self.path.display(),
                     name.escape_debug(),
                     suggestion::hint(name, &known, suggestion::NOTHING_GENERATED)
-                )))
-            }
+                ))
+            }),
         }
     }
 
-    /// All that is pinned, by kind and name.
+    /// All entries, by address.
+    #[cfg(test)]
     pub fn entries(&self) -> impl Iterator<Item = (&Address, &Entry)> {
-        self.entries.iter()
+        let entries = self.document.entries.iter();
+        entries.flat_map(|(address, entries)| entries.iter().map(move |entry| (address, entry)))
     }
 
-    /// Pins an artifact, in memory.
+    /// Pins an artifact, in memory. It takes the place of the entry with the same fingerprint.
     pub fn insert(&mut self, address: Address, entry: Entry) {
-        self.changes.insert(address.clone(), Some(entry.clone()));
-        self.entries.insert(address, entry);
+        self.change(address, Change::Insert(Box::new(entry)));
     }
 
-    /// Drops the entries of all resources but these, in memory, and says whose they were.
-    pub fn retain(&mut self, addresses: &HashSet<Address>) -> Vec<Address> {
-        let gone: Vec<Address> =
-            self.entries.keys().filter(|address| !addresses.contains(address)).cloned().collect();
-        self.entries.retain(|address, _| addresses.contains(address));
-        self.changes.extend(gone.iter().map(|address| (address.clone(), None)));
-        gone
+    /// Removes the entry with this fingerprint, in memory.
+    pub fn remove(&mut self, address: &Address, fingerprint: Option<&str>) {
+        self.change(address.clone(), Change::Remove(fingerprint.map(str::to_owned)));
     }
 
-    /// Writes the lock where something in it has changed, in one step, so that nobody ever reads
-    /// half of it and a crash leaves the old one.
+    /// Drops the entries that nobody wants, in memory, and returns their addresses.
+    ///
+    /// `wanted` has each resource of main.py with the fingerprint of its question, or with none if it asks
+    /// nothing. An entry without stacks is dropped if main.py no longer has its resource, or if another
+    /// entry answers the resource's question by now. An entry with stacks is dropped once none of them
+    /// wants it: `stack`, the one of this run, is taken off the entries that it does not want.
+    pub fn retain(
+        &mut self,
+        wanted: &HashSet<(Address, Option<String>)>,
+        stack: Option<&str>,
+    ) -> Vec<Address> {
+        let count = |lock: &Self, address: &Address| lock.document.entries.get(address).map_or(0, Vec::len);
+        let mut dropped = Vec::new();
+        for (address, change) in self.document.unwanted(wanted, stack) {
+            let before = count(self, &address);
+            self.change(address.clone(), change);
+            if count(self, &address) < before {
+                dropped.push(address);
+            }
+        }
+        dropped
+    }
+
+    fn change(&mut self, address: Address, change: Change) {
+        self.document.apply(&address, &change);
+        self.changes.push((address, change));
+    }
+
+    /// Writes the lock if something in it has changed. The file is replaced in one step, so that nobody
+    /// ever reads half of it and a crash leaves the old one.
     pub fn save(&mut self) -> Result<()> {
         if self.changes.is_empty() {
             return Ok(());
@@ -158,16 +156,13 @@ impl Lock {
         let _guard = Guard::wait(&self.guard()).map_err(failed)?;
         let current = read_file(&self.path)?;
         if current != self.seen {
-            // Where it can no longer be read, it stays as it is.
-            self.entries = parse(&self.path, &current)?;
+            // A file that can no longer be read stays as it is.
+            self.document = parse(&self.path, &current)?;
             for (address, change) in &self.changes {
-                match change {
-                    Some(entry) => self.entries.insert(address.clone(), entry.clone()),
-                    None => self.entries.remove(address),
-                };
+                self.document.apply(address, change);
             }
         }
-        let text = self.text();
+        let text = write::document(&self.document);
         if text != current {
             disk::replace(&self.path, &text, Keep::Shared).map_err(failed)?;
         }
@@ -176,23 +171,15 @@ impl Lock {
         Ok(())
     }
 
-    /// Fails where the lock could not be written: better before a model is paid than after.
+    /// Fails if the lock cannot be written. A run calls it before it pays a model.
     pub fn check_writable(&self) -> Result<()> {
         let checked = Guard::wait(&self.guard()).and_then(|_| disk::check(&self.path));
         checked.map_err(|source| Error::Write { path: self.path.clone(), source })
     }
 
-    /// Kept apart from the lock itself, which is replaced by another file each time.
+    /// The guard is a file of its own, because the lock file is replaced by another each time.
     fn guard(&self) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("")).join(GUARD)
-    }
-
-    fn text(&self) -> String {
-        let mut text = format!("{HEAD}version = {VERSION}\n");
-        for (address, entry) in &self.entries {
-            write::entry(&mut text, address, entry);
-        }
-        text
     }
 }
 
@@ -205,7 +192,7 @@ fn read_file(path: &Path) -> Result<String> {
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<BTreeMap<Address, Entry>> {
+fn parse(path: &Path, text: &str) -> Result<Document> {
     read::parse(text).map_err(|reason| Error::Lock { path: path.to_path_buf(), reason })
 }
 

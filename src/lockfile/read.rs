@@ -1,14 +1,13 @@
-//! A lock's text, read back.
+//! Reads the text of a lock, in format 1 and in format 2.
 
-use std::collections::BTreeMap;
-
-use super::{Entry, VERSION, text};
+use super::document::Document;
+use super::{Entry, OLDEST_VERSION, VERSION, toml_text};
 use crate::resource::{Address, Artifact};
 
 /// Reads the text of a lock; the error ends a sentence that begins with the file's name.
-pub(super) fn parse(text: &str) -> std::result::Result<BTreeMap<Address, Entry>, String> {
+pub(super) fn parse(text: &str) -> Result<Document, String> {
     if text.trim().is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Document::default());
     }
     if text.lines().any(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ")) {
         return Err(
@@ -17,7 +16,7 @@ pub(super) fn parse(text: &str) -> std::result::Result<BTreeMap<Address, Entry>,
                 .to_owned(),
         );
     }
-    // A carriage return inside a content is always escaped, so one that stands in the file was put
+    // The writer escapes every carriage return of a content, so one that stands in the file was put
     // there by git or an editor.
     let text = text.replace("\r\n", "\n");
     let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
@@ -25,8 +24,8 @@ pub(super) fn parse(text: &str) -> std::result::Result<BTreeMap<Address, Entry>,
         let line = text.get(..offset).unwrap_or_default().matches('\n').count() + 1;
         corrupt(&format!("line {line}: {}", error.message().replace('\n', " ")))
     })?;
-    match table.get("version").and_then(toml::Value::as_integer) {
-        Some(VERSION) => {}
+    let version = match table.remove("version").as_ref().and_then(toml::Value::as_integer) {
+        Some(version @ OLDEST_VERSION..=VERSION) => version,
         Some(newer) if newer > VERSION => {
             return Err(format!(
                 "was written by a newer Clockwork: it has format {newer}, and this version knows {VERSION}. Upgrade \
@@ -34,29 +33,26 @@ pub(super) fn parse(text: &str) -> std::result::Result<BTreeMap<Address, Entry>,
             ));
         }
         _ => return Err(corrupt("it has no version")),
-    }
+    };
     let artifacts = match table.remove("artifact") {
         None => Vec::new(),
         Some(toml::Value::Array(artifacts)) => artifacts,
         Some(_) => return Err(corrupt("'artifact' is no list of tables")),
     };
-    let mut entries = BTreeMap::new();
+    let mut document = Document { unknown: table, ..Document::default() };
     for (index, artifact) in artifacts.into_iter().enumerate() {
         let (address, entry) =
-            read_entry(artifact).map_err(|reason| corrupt(&format!("entry {}: {reason}", index + 1)))?;
-        if entries.contains_key(&address) {
-            return Err(corrupt(&format!("{address} stands in it twice")));
-        }
-        entries.insert(address, entry);
+            entry(artifact, version).map_err(|reason| corrupt(&format!("entry {}: {reason}", index + 1)))?;
+        document.add(address, entry).map_err(|address| corrupt(&format!("{address} stands in it twice")))?;
     }
-    Ok(entries)
+    Ok(document)
 }
 
-fn read_entry(artifact: toml::Value) -> std::result::Result<(Address, Entry), String> {
+fn entry(artifact: toml::Value, version: i64) -> Result<(Address, Entry), String> {
     let toml::Value::Table(mut table) = artifact else { return Err("it is no table".to_owned()) };
     let content = match (table.remove("content"), table.remove("content_json")) {
         (Some(toml::Value::String(text)), None) => Artifact::Text(text),
-        (Some(toml::Value::Table(object)), None) => Artifact::Object(text::to_object(object)),
+        (Some(toml::Value::Table(object)), None) => Artifact::Object(toml_text::to_object(object)),
         (None, Some(toml::Value::String(json))) => serde_json::from_str(&json)
             .map(Artifact::Object)
             .map_err(|error| format!("its content_json is no JSON object: {error}"))?,
@@ -67,23 +63,46 @@ fn read_entry(artifact: toml::Value) -> std::result::Result<(Address, Entry), St
         _ => Err(format!("it has no {name}")),
     };
     let address = Address { kind: text("kind")?, name: text("name")? };
-    let mut entry = Entry {
-        fingerprint: text("fingerprint")?,
+    let (sha256, model, generated_at) = (text("sha256")?, text("model")?, text("generated_at")?);
+    let mut fingerprint = optional(&mut table, "fingerprint", as_text);
+    if version == 1 {
+        fingerprint.take().ok_or("it has no fingerprint")?;
+    } else if table.contains_key("fingerprint") {
+        return Err("its fingerprint is no text".to_owned());
+    }
+    let entry = Entry {
+        fingerprint,
         content,
-        sha256: text("sha256")?,
-        model: text("model")?,
-        provider: text("provider").ok(),
-        generated_at: text("generated_at")?,
-        tokens_in: None,
-        tokens_out: None,
-        cost: None,
+        sha256,
+        model,
+        generated_at,
+        provider: optional(&mut table, "provider", as_text),
+        tokens_in: optional(&mut table, "tokens_in", as_count),
+        tokens_out: optional(&mut table, "tokens_out", as_count),
+        cost: optional(&mut table, "cost", toml::Value::as_float),
+        stacks: optional(&mut table, "stacks", as_texts).unwrap_or_default(),
+        unknown: table,
     };
-    let count =
-        |name: &str| table.get(name).and_then(toml::Value::as_integer).and_then(|n| n.try_into().ok());
-    entry.tokens_in = count("tokens_in");
-    entry.tokens_out = count("tokens_out");
-    entry.cost = table.get("cost").and_then(toml::Value::as_float);
     Ok((address, entry))
+}
+
+/// Takes a value out of a table if it has the type that is wanted. All others stay in the table.
+fn optional<T>(table: &mut toml::Table, name: &str, read: impl Fn(&toml::Value) -> Option<T>) -> Option<T> {
+    let value = table.get(name).and_then(read)?;
+    table.remove(name);
+    Some(value)
+}
+
+fn as_text(value: &toml::Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn as_texts(value: &toml::Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(as_text).collect()
+}
+
+fn as_count(value: &toml::Value) -> Option<u64> {
+    value.as_integer()?.try_into().ok()
 }
 
 /// The end of a sentence that says what is wrong with a lock, and what to do.

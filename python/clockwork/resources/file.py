@@ -44,6 +44,8 @@ class FileResource(Resource):
     __template__: ClassVar[str | None] = "file"
     __artifact_field__: ClassVar[str | None] = "content"
     __has_place__: ClassVar[bool] = True
+    # These say where and how the file is put, and do not bear on the text: the model is not asked anew for them.
+    __placement__: ClassVar[tuple[str, ...]] = ("path", "directory", "mode")
 
     size: ArtifactSize = ArtifactSize.SMALL
     directory: str | None = None

@@ -7,7 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::server::{STREAM, Scripted, Step};
 use super::talkative::{Talkative, files, is_budget, project, questions};
 use super::{Project, answer, bodies, file, service};
-use crate::llm::prepare;
+use crate::llm::{Regenerate, prepare};
 
 #[tokio::test]
 async fn however_long_the_answers_are_the_limit_of_tokens_holds() {
@@ -229,7 +229,7 @@ async fn a_length_of_its_own_is_only_ever_made_shorter() {
     Mock::given(method("POST")).respond_with(answer("hello")).mount(&server).await;
     let mut project = project(&server, 50_000, None);
     project.endpoint.parameters.insert("max_tokens".into(), 100.into());
-    let prepared = prepare(files(1), &project.lock()).unwrap();
+    let prepared = prepare(files(1), &project.lock(), &Regenerate::None).unwrap();
     project.generate(files(1)).await.unwrap();
     assert_eq!(bodies(&server).await[0], prepared.missing[0].messages(&project.endpoint));
 }

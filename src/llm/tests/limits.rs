@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{Project, answer, file};
 use crate::error::Error;
-use crate::llm::{Endpoint, Regenerate, generate, prepare, prepare_again};
+use crate::llm::{Endpoint, Regenerate, generate, prepare};
 use crate::resource::Artifact;
 use crate::settings::Model;
 
@@ -38,7 +38,7 @@ fn openrouter_takes_the_whole_list() {
     let mut project = Project::new("https://openrouter.ai/api/v1");
     project.settings.model = Model::Remote("a,b,c,d".into());
     let endpoint = Endpoint::remote(&project.settings).unwrap();
-    let prepared = prepare(vec![file("a.txt")], &project.lock()).unwrap();
+    let prepared = prepare(vec![file("a.txt")], &project.lock(), &Regenerate::None).unwrap();
     let body = prepared.missing[0].messages(&endpoint);
     let models = endpoint.each_model();
     assert_eq!((models.len(), models[1].label.as_str()), (2, "d"));
@@ -55,7 +55,7 @@ async fn asks_anew_where_the_user_wants_it() {
     project.generate(requests()).await.unwrap();
 
     let lock = project.lock();
-    let again = |regenerate| prepare_again(requests(), &lock, &regenerate);
+    let again = |regenerate| prepare(requests(), &lock, &regenerate);
     let names = |names: &[&str]| Regenerate::Names(names.iter().map(|name| (*name).to_owned()).collect());
     assert_eq!(again(Regenerate::All).unwrap().missing.len(), 2);
     assert_eq!(again(names(&["FileResource.b.txt"])).unwrap().missing[0].request.address.name, "b.txt");
@@ -67,7 +67,7 @@ async fn asks_anew_where_the_user_wants_it() {
     let edited = fs::read_to_string(lock.path()).unwrap().replacen("\none\n", "\nmine\n", 1);
     fs::write(lock.path(), edited).unwrap();
     let mut lock = project.lock();
-    let prepared = prepare_again(requests(), &lock, &names(&["a.txt"])).unwrap();
+    let prepared = prepare(requests(), &lock, &names(&["a.txt"])).unwrap();
     assert!(prepared.pinned.len() == 1 && !prepared.missing[0].stale);
     let check = |_: &_, artifact: &Artifact| Ok(artifact.clone());
     let (endpoint, settings) = (&project.endpoint, &project.settings);
@@ -91,8 +91,11 @@ async fn tells_what_is_missing_where_nothing_may_be_asked() {
     let mut stale = file("b");
     stale.description = Some("Something else".into());
     let lock = project.lock();
-    prepare(vec![file("a"), file("b")], &lock).unwrap().ensure_complete().unwrap();
-    let error = prepare(vec![file("a"), stale, file("c")], &lock).unwrap().ensure_complete().unwrap_err();
+    prepare(vec![file("a"), file("b")], &lock, &Regenerate::None).unwrap().ensure_complete().unwrap();
+    let error = prepare(vec![file("a"), stale, file("c")], &lock, &Regenerate::None)
+        .unwrap()
+        .ensure_complete()
+        .unwrap_err();
     let message = error.to_string();
     let wanted = "missing FileResource 'c'; out of date FileResource 'b'. Run `clockwork generate`";
     assert!(message.contains(wanted), "{message}");

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::prepared::fingerprint;
+use super::fingerprint::fingerprint;
 use super::*;
 use crate::error::ModelErrorKind;
 use crate::resource::{ContextFile, ProjectResource, Request};
@@ -54,7 +54,7 @@ async fn asks_once_and_pins() {
     assert!(again.outcomes.remove(0).pinned);
     let mut changed = file("a.md");
     changed.description = Some("Something else".into());
-    let prepared = prepare(vec![changed], &lock).unwrap();
+    let prepared = prepare(vec![changed], &lock, &Regenerate::None).unwrap();
     assert!(prepared.missing[0].stale);
 }
 
@@ -146,7 +146,7 @@ async fn one_failure_does_not_lose_the_others() {
     let error = generation.error().unwrap().to_string();
     assert!(error.starts_with("2 of 5 artifacts could not be generated.\nFileResource 'bad1': "), "{error}");
     assert_eq!(project.lock().entries().count(), 3);
-    assert_eq!(prepare(requests(), &project.lock()).unwrap().missing.len(), 2);
+    assert_eq!(prepare(requests(), &project.lock(), &Regenerate::None).unwrap().missing.len(), 2);
 }
 
 #[tokio::test]
@@ -196,6 +196,119 @@ fn the_stage_can_be_run_on_any_thread() {
     fn is_send<T: Send>(_: T) {}
     let project = Project::new("http://127.0.0.1:9");
     is_send(project.generate(vec![]));
+}
+
+/// The entry of a lock, edited by hand.
+fn edit(project: &Project, from: &str, to: &str) {
+    let path = project.lock().path().to_path_buf();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(&path, text.replace(from, to)).unwrap();
+}
+
+/// A lock as an older Clockwork wrote it.
+fn make_old(project: &Project) {
+    edit(project, "version = 2", "version = 1");
+}
+
+#[tokio::test]
+async fn entries_of_an_older_clockwork_are_kept_as_they_are() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(answer("hello")).expect(3).mount(&server).await;
+    let project = Project::new(&server.uri());
+    project.generate(["a", "b", "not asked for"].map(file).to_vec()).await.unwrap();
+    make_old(&project);
+    edit(&project, "fingerprint = \"", "fingerprint = \"old");
+
+    let mut lock = project.lock();
+    let mut renamed = file("c");
+    renamed.renamed_from = Some("b".into());
+    let requests = || vec![file("a"), renamed.clone()];
+    let mut prepared = prepare(requests(), &lock, &Regenerate::None).unwrap();
+    prepared.ensure_complete().unwrap();
+    assert_eq!(prepared.migrated, [file("a").address, renamed.address.clone()]);
+    assert!(prepared.pinned.iter().all(|pinned| !pinned.stale && !pinned.edited));
+    assert_eq!(
+        prepared.notes(),
+        [
+            "clockwork.lock was written by an older Clockwork: its 2 entries are kept as they are, and no model is asked \
+          for them."
+        ]
+    );
+    prepared.take_over(&mut lock).unwrap();
+    lock.retain(&prepared.wanted(), None);
+    lock.save().unwrap();
+
+    // It is said once, and from now on the question counts.
+    let lock = project.lock();
+    let prepared = prepare(requests(), &lock, &Regenerate::None).unwrap();
+    assert!(prepared.migrated.is_empty() && prepared.notes().is_empty() && prepared.missing.is_empty());
+    let changed = Request { description: Some("Something else".into()), ..file("a") };
+    assert!(prepare(vec![changed], &lock, &Regenerate::None).unwrap().missing[0].stale);
+    assert_eq!(lock.entries().count(), 2);
+}
+
+#[tokio::test]
+async fn an_edit_is_replaced_only_where_the_user_says_so() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(answer("theirs")).up_to_n_times(1).mount(&server).await;
+    let project = Project::new(&server.uri());
+    project.one(file("a")).await.unwrap();
+    edit(&project, "theirs", "mine");
+    Mock::given(method("POST")).respond_with(answer("new")).expect(1).mount(&server).await;
+
+    let changed = || Request { description: Some("Something else".into()), ..file("a") };
+    let renamed = || {
+        let mut request = changed();
+        request.address.name = "b".into();
+        Request { renamed_from: Some("a".into()), ..request }
+    };
+    for request in [changed(), renamed()] {
+        let name = request.address.name.clone();
+        let mut lock = project.lock();
+        let mut prepared = prepare(vec![request], &lock, &Regenerate::None).unwrap();
+        prepared.ensure_complete().unwrap();
+        let note = prepared.notes().remove(0);
+        assert!(note.contains("answers an older question"), "{note}");
+        assert!(note.contains(&format!("`--regenerate {name}`")), "{note}");
+        prepared.take_over(&mut lock).unwrap();
+        let wanted = prepared.wanted();
+        let generation = prepared.into_generation();
+        assert_eq!(generation.artifacts[0].1, Artifact::Text("mine\n".into()));
+        let outcome = &generation.outcomes[0];
+        assert!(outcome.pinned && outcome.edited && outcome.stale);
+        if name == "a" {
+            // A whole run keeps it as well.
+            lock.retain(&wanted, None);
+            lock.save().unwrap();
+        }
+    }
+
+    let mut lock = project.lock();
+    let prepared = prepare(vec![changed()], &lock, &Regenerate::All).unwrap();
+    let check = |_: &_, artifact: &Artifact| Ok(artifact.clone());
+    let (endpoint, settings) = (&project.endpoint, &project.settings);
+    let generation =
+        generate(prepared, endpoint, settings, &mut lock, &check, &project.recorder, &project.cancel).await;
+    let backup = generation.unwrap().outcomes[0].backup.clone().unwrap();
+    assert_eq!(std::fs::read_to_string(backup).unwrap(), "mine\n");
+    let entries: Vec<_> =
+        project.lock().entries().map(|(a, e)| (a.name.clone(), e.content.to_text())).collect();
+    assert_eq!(entries, [("a".to_owned(), "new\n".to_owned()), ("b".to_owned(), "mine\n".to_owned())]);
+}
+
+#[tokio::test]
+async fn two_resources_may_share_an_address() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(answer("hello")).expect(3).mount(&server).await;
+    let project = Project::new(&server.uri());
+    let other = |description: &str| Request { description: Some(description.into()), ..file("blog/a") };
+    project.generate(vec![file("blog/a"), other("for the other host")]).await.unwrap();
+    let generation = project.generate(vec![file("blog/a"), other("for the other host")]).await.unwrap();
+    assert!(generation.outcomes.iter().all(|outcome| outcome.pinned));
+    // The new answer takes the place of the one that nobody wants any more.
+    project.generate(vec![other("for a third host"), file("blog/a")]).await.unwrap();
+    assert_eq!(project.lock().entries().count(), 2);
 }
 
 #[test]

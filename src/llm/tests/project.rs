@@ -9,7 +9,7 @@ use wiremock::{MockServer, ResponseTemplate};
 
 use crate::error::Result;
 use crate::event::{Event, Observer};
-use crate::llm::{Endpoint, Generation, generate, prepare};
+use crate::llm::{Endpoint, Generation, Regenerate, generate, prepare};
 use crate::lockfile::{self, Lock};
 use crate::resource::{Address, Artifact, ArtifactSize, Request};
 use crate::settings::Policy;
@@ -75,7 +75,7 @@ impl Project {
 
     pub async fn generate(&self, requests: Vec<Request>) -> Result<Generation> {
         let mut lock = self.lock();
-        let prepared = prepare(requests, &lock)?;
+        let prepared = prepare(requests, &lock, &Regenerate::None)?;
         generate(
             prepared,
             &self.endpoint,
@@ -112,6 +112,7 @@ pub fn file(name: &str) -> Request {
         description: Some(format!("What {name} says")),
         size: ArtifactSize::Small,
         fields: Map::new(),
+        placement: Vec::new(),
         schema: None,
         context: Vec::new(),
         project: Vec::new(),

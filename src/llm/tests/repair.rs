@@ -6,7 +6,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{Project, answer, bodies, file, service};
 use crate::error::{Error, ModelErrorKind as Kind};
-use crate::llm::{Generation, prepare};
+use crate::llm::{Generation, Regenerate, prepare};
 use crate::resource::{Artifact, Request};
 
 /// A server that answers so, one after the other, and then always with the last.
@@ -84,7 +84,7 @@ async fn the_resources_own_check_comes_last() {
     project.settings.max_repairs = 2;
     let seen = std::sync::Mutex::new(Vec::new());
     let mut lock = project.lock();
-    let prepared = prepare(vec![service("web")], &lock).unwrap();
+    let prepared = prepare(vec![service("web")], &lock, &Regenerate::None).unwrap();
     let check = |_: &_, artifact: &Artifact| {
         let mut seen = seen.lock().unwrap();
         seen.push(serde_json::to_value(artifact).unwrap());
@@ -223,7 +223,7 @@ async fn what_is_shown_is_what_is_sent() {
     let mut project = Project::new(&server.uri());
     for local in [false, true] {
         project.endpoint.local = local;
-        let prepared = prepare(vec![service("web")], &project.lock()).unwrap();
+        let prepared = prepare(vec![service("web")], &project.lock(), &Regenerate::None).unwrap();
         let shown = prepared.missing[0].messages(&project.endpoint);
         project.one(service("web")).await.unwrap();
         assert_eq!(bodies(&server).await.last(), Some(&shown));

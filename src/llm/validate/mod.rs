@@ -116,6 +116,7 @@ mod tests {
             description: None,
             size: ArtifactSize::Small,
             fields: Map::new(),
+            placement: Vec::new(),
             schema,
             context: Vec::new(),
             project: Vec::new(),

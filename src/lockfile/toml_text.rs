@@ -1,27 +1,28 @@
-//! The lock as text that people review: TOML, with texts as texts.
+//! Writes TOML that people review: a text of several lines looks like itself wherever TOML allows it.
 //!
-//! Written by hand and not by the crate that reads it, because every byte of a text has to come
-//! back, and because a text should look like itself wherever TOML lets it.
+//! The crate that reads TOML is not used for writing, because every byte of a text has to come back, and
+//! because characters that nobody sees are escaped.
 
 use serde_json::{Map, Number, Value};
 
 use crate::compile::literal::is_hidden;
 
-/// Writes one string: over several lines where it has several.
+/// Writes a string, over several lines if it has several.
 pub(super) fn string(text: &str) -> String {
     if !text.contains('\n') {
-        return basic(text);
+        return line(text);
     }
     // TOML drops a newline right after the opening quotes, so the text can begin on its own line.
     if is_literal(text) { format!("'''\n{text}'''") } else { format!("\"\"\"\n{}\"\"\"", escape(text, true)) }
 }
 
-/// Whether a text can stand between `'''`, where nothing is escaped.
+/// Tells whether a text can stand between `'''`, where nothing is escaped.
 fn is_literal(text: &str) -> bool {
     !text.contains("'''") && !text.ends_with('\'') && !text.chars().any(|c| c != '\n' && must_escape(c))
 }
 
-fn basic(text: &str) -> String {
+/// Writes a string on one line.
+pub(super) fn line(text: &str) -> String {
     format!("\"{}\"", escape(text, false))
 }
 
@@ -34,7 +35,7 @@ fn escape(text: &str, lines: bool) -> String {
         match c {
             '\n' if lines => result.push('\n'),
             '\\' => result.push_str("\\\\"),
-            // Three in a row would end the text, and so would one that stands before the end.
+            // Three in a row would end the text, and so would one right before the end.
             '"' if !lines || quotes % 3 == 0 || rest.peek().is_none() => result.push_str("\\\""),
             '\n' => result.push_str("\\n"),
             '\r' => result.push_str("\\r"),
@@ -60,41 +61,61 @@ fn number_of(c: char) -> String {
     }
 }
 
-/// Writes the value of a key on one line; `None` where TOML has no such value.
-pub(super) fn value(value: &Value) -> Option<String> {
+/// Writes a JSON value on one line; `None` if TOML has no such value.
+pub(super) fn json(value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,
         Value::Bool(value) => value.to_string(),
         Value::Number(number) => number_text(number)?,
-        Value::String(text) => basic(text),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(self::value).collect::<Option<Vec<_>>>()?.join(", "))
-        }
-        Value::Object(object) if object.is_empty() => "{}".to_owned(),
+        Value::String(text) => line(text),
+        Value::Array(items) => list(&items.iter().map(json).collect::<Option<Vec<_>>>()?),
         Value::Object(object) => {
-            let members =
-                object.iter().map(|(name, member)| Some(format!("{} = {}", key(name), self::value(member)?)));
-            format!("{{ {} }}", members.collect::<Option<Vec<_>>>()?.join(", "))
+            let member = |(name, member): (&String, &Value)| Some((key(name), json(member)?));
+            inline_table(object.iter().map(member).collect::<Option<_>>()?)
         }
     })
+}
+
+/// Writes a value of TOML on one line.
+pub(super) fn value(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => line(text),
+        toml::Value::Array(items) => list(&items.iter().map(self::value).collect::<Vec<_>>()),
+        toml::Value::Table(table) => {
+            inline_table(table.iter().map(|(name, member)| (key(name), self::value(member))).collect())
+        }
+        simple => simple.to_string(),
+    }
+}
+
+fn list(items: &[String]) -> String {
+    format!("[{}]", items.join(", "))
+}
+
+fn inline_table(members: Vec<(String, String)>) -> String {
+    if members.is_empty() {
+        return "{}".to_owned();
+    }
+    let members: Vec<String> = members.into_iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    format!("{{ {} }}", members.join(", "))
 }
 
 fn number_text(number: &Number) -> Option<String> {
     if let Some(number) = number.as_i64() {
         return Some(number.to_string());
     }
-    // TOML's integers end where those of 64 bits do, and its floats need a point.
+    // An integer of TOML has at most 64 bits, and a float needs a point.
     let text = number.to_string();
     number.is_f64().then(|| if text.contains(['.', 'e', 'E']) { text } else { format!("{text}.0") })
 }
 
-/// Writes a key, in quotes where it needs them.
+/// Writes a key, in quotes if it needs them.
 pub(super) fn key(name: &str) -> String {
     let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if bare { name.to_owned() } else { basic(name) }
+    if bare { name.to_owned() } else { line(name) }
 }
 
-/// Turns what TOML holds into what JSON can hold.
+/// Converts a value of TOML to JSON.
 pub(super) fn to_json(value: toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text),
@@ -107,7 +128,7 @@ pub(super) fn to_json(value: toml::Value) -> Value {
     }
 }
 
-/// Turns a table into an object.
+/// Converts a table to a JSON object.
 pub(super) fn to_object(table: toml::Table) -> Map<String, Value> {
     table.into_iter().map(|(name, value)| (name, to_json(value))).collect()
 }
