@@ -1,4 +1,4 @@
-//! The engine of Clockwork, a straight pipeline: a model completes resources ([`generate`]), they are
+//! The engine of Clockwork, a straight pipeline: a model completes resources ([`llm`]), they are
 //! compiled to pyinfra code ([`compile`]), and the outcome is reported ([`report`]).
 //!
 //! The core knows no Python objects. The crate `clockwork-py` converts values, calls the core and maps errors.
@@ -10,11 +10,12 @@ pub mod compile;
 pub mod error;
 pub mod event;
 mod file_lock;
-pub mod generate;
 pub mod graph;
 pub mod hash;
 pub mod identity;
 pub mod intent;
+pub mod llm;
+pub mod lockfile;
 pub mod operation;
 pub mod outcome;
 pub mod ownership;

@@ -69,6 +69,10 @@ pub struct Request {
     /// The fields that the user set, without the values of anything secret.
     #[serde(default)]
     pub fields: Map<String, Value>,
+    /// The fields among these that say where or how the thing is put. They do not bear on the answer, so a
+    /// new value of one is no reason to ask again.
+    #[serde(default)]
+    pub placement: Vec<String>,
     /// The JSON schema of the answer; a plain text is wanted where there is none.
     pub schema: Option<Value>,
     /// Files that the user gives the model to read.

@@ -37,7 +37,10 @@ def test_what_makes_an_entry_stale_and_what_does_not(
     assert asked(ONE, "--model", "another/model") == 0
     assert asked("x = 1" + ONE) == 0
     assert asked(ONE.replace("clocks", "bells")) == 1
-    assert asked(ONE.replace("clocks", "bells").replace('"out"', '"out", mode="600"')) == 1
+    bells = ONE.replace("clocks", "bells")
+    assert asked(bells.replace('"out"', '"out", mode="600"')) == 0
+    assert asked(bells.replace('directory="out"', 'path="elsewhere/b.txt"')) == 0
+    assert asked(bells.replace('directory="out"', 'path="elsewhere/b.md"')) == 1
     assert asked(ONE.replace("FileResource(", "FileResource(size='medium',")) == 1
 
 
@@ -106,8 +109,32 @@ def test_an_edit_by_hand_is_kept_as_the_users(served_project: Project, model_ser
     assert "edited by you" in served_project.run("show", "a.txt").stdout
     assert len(model_server.requests) == 1
     served_project.write(ONE.replace("clocks", "bells"))
-    backup = served_project.json("generate")["artifacts"][0]["backup"]
+    report = served_project.json("apply")
+    assert report["artifacts"][0]["stale"]
+    assert "--regenerate a.txt" in report["notes"][0]
+    assert served_project.run("apply", "--locked").returncode == 0
+    assert (served_project.folder / "out/a.txt").read_text() == "mine\n"
+    assert len(model_server.requests) == 1, "an edit is replaced only where the user says so"
+    backup = served_project.json("generate", "--regenerate", "a.txt")["artifacts"][0]["backup"]
     assert Path(backup).read_text() == "mine\n", "an edit is never lost"
+    assert len(model_server.requests) == 2
+
+
+def test_a_lock_of_an_older_clockwork_is_taken_as_it_is(
+    served_project: Project, model_server: ModelServer
+) -> None:
+    served_project.write(TWO)
+    served_project.run("generate")
+    path = served_project.folder / "clockwork.lock"
+    old = served_project.lock.replace("version = 2", "version = 1")
+    path.write_text(old.replace('fingerprint = "', 'fingerprint = "0'))
+    model_server.reset()
+    report = served_project.json("apply", "--locked")
+    assert all(artifact["pinned"] for artifact in report["artifacts"])
+    assert [note for note in report["notes"] if "older Clockwork" in note and "2 entries" in note]
+    assert "version = 2" in served_project.lock
+    assert not served_project.json("apply", "--locked")["notes"], "it is said once"
+    assert not model_server.requests
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 //! The generate stage from Python's side: resources become questions, and answers are checked the
 //! way the resources want it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use clockwork_core::cli::Verb;
-use clockwork_core::generate::{self, Endpoint, Generation, Lock, Prepared, lock};
+use clockwork_core::llm::{self, Endpoint, Generation, Prepared};
+use clockwork_core::lockfile::{self, Lock};
 use clockwork_core::outcome::{ArtifactOutcome, ArtifactReport, Failure};
 use clockwork_core::resource::{Address, Artifact};
 use clockwork_core::settings::Settings;
@@ -22,7 +23,7 @@ use crate::{errors, local_model, question, resource, user_code};
 /// The artifacts that the lock knows, for code that takes resources down. A lock that cannot be
 /// read is as good as none: taking down needs neither lock nor model.
 pub fn pinned(py: Python<'_>, project: &Project) -> PyResult<Vec<(Address, Artifact)>> {
-    let Ok(lock) = Lock::load(&project.folder.join(lock::FILE_NAME)) else { return Ok(Vec::new()) };
+    let Ok(lock) = Lock::load(&project.folder.join(lockfile::FILE_NAME)) else { return Ok(Vec::new()) };
     let mut artifacts = Vec::new();
     for resource in &project.resources {
         let address = resource::address(resource.bind(py))?;
@@ -43,6 +44,7 @@ pub fn generate(
     invocation: &Invocation<'_>,
     project: &mut Project,
     settings: &Settings,
+    notes: &mut Vec<String>,
 ) -> PyResult<Generated> {
     let mut requests = Vec::new();
     let mut resources: HashMap<Address, Py<PyAny>> = HashMap::new();
@@ -64,12 +66,16 @@ pub fn generate(
         return Ok((Vec::new(), Vec::new(), None));
     }
     let core = |error| errors::map(py, &error);
-    let mut lock = Lock::load(&project.folder.join(lock::FILE_NAME)).map_err(core)?;
-    let mut prepared = generate::prepare_again(requests, &lock, &invocation.regenerate).map_err(core)?;
+    let mut lock = Lock::load(&project.folder.join(lockfile::FILE_NAME)).map_err(core)?;
+    let mut prepared = llm::prepare(requests, &lock, &invocation.regenerate).map_err(core)?;
     let lacking = if invocation.unattended { leave_out(py, project, &mut prepared)? } else { Vec::new() };
     if invocation.locked {
         prepared.ensure_complete().map_err(core)?;
     }
+    if !invocation.unattended {
+        notes.extend(prepared.notes());
+    }
+    let wanted = prepared.wanted();
     if invocation.dry_run && invocation.verb == Verb::Generate {
         return Ok((Vec::new(), looked_up(prepared, settings), None));
     }
@@ -98,7 +104,7 @@ pub fn generate(
     let reports = lacking.into_iter().chain(reports).collect();
     let tidies = matches!(invocation.verb, Verb::Apply | Verb::Generate) && !invocation.unattended;
     if failure.is_none() && project.is_whole_main() && tidies {
-        drop_gone(py, project, &mut lock)?;
+        drop_unwanted(py, project, wanted, &mut lock)?;
     }
     Ok((artifacts, reports, failure))
 }
@@ -137,9 +143,8 @@ fn ask(
         })
     };
     let (runtime, observer) = (runtime()?, &*invocation.observer);
-    let work = || {
-        runtime.block_on(generate::generate(prepared, &endpoint, settings, lock, &check, observer, &cancel))
-    };
+    let work =
+        || runtime.block_on(llm::generate(prepared, &endpoint, settings, lock, &check, observer, &cancel));
     let generation = wait(py, || cancel.cancel(), work)?;
     match broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
@@ -188,10 +193,17 @@ fn leave_out(
     Ok(lacking)
 }
 
-/// Drops the entries of resources that main.py no longer has.
-fn drop_gone(py: Python<'_>, project: &Project, lock: &mut Lock) -> PyResult<()> {
-    let addresses = project.resources.iter().map(|resource| resource::address(resource.bind(py)));
-    lock.retain(&addresses.collect::<PyResult<_>>()?);
+/// Drops the entries that nobody wants. `wanted` has the questions; resources that ask nothing are added.
+fn drop_unwanted(
+    py: Python<'_>,
+    project: &Project,
+    mut wanted: HashSet<(Address, Option<String>)>,
+    lock: &mut Lock,
+) -> PyResult<()> {
+    for resource in &project.resources {
+        wanted.insert((resource::address(resource.bind(py))?, None));
+    }
+    lock.retain(&wanted, None);
     lock.save().map_err(|error| errors::map(py, &error))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clockwork_core::event::{Event, Observer};
-use clockwork_core::generate::Endpoint;
+use clockwork_core::llm::Endpoint;
 use clockwork_core::settings::Model;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clockwork_core::cli::Verb;
 use clockwork_core::event::Silent;
-use clockwork_core::generate::Regenerate;
+use clockwork_core::llm::Regenerate;
 use clockwork_core::outcome::Report;
 use clockwork_core::plan::SavedPlan;
 use clockwork_core::settings::Overrides;

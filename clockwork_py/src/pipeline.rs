@@ -82,7 +82,8 @@ fn stages(py: Python<'_>, invocation: &Invocation<'_>, report: &mut Report) -> P
     let artifacts = if verb == Verb::Destroy {
         generation::pinned(py, &project)?
     } else {
-        let (artifacts, reports, failure) = generation::generate(py, invocation, &mut project, &settings)?;
+        let (artifacts, reports, failure) =
+            generation::generate(py, invocation, &mut project, &settings, &mut report.notes)?;
         report.artifacts = reports;
         report.failure = failure;
         artifacts

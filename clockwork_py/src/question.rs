@@ -46,6 +46,10 @@ pub fn request(
     // A resource that has the old name now is another one.
     let is_free =
         |name: &String| !project.iter().any(|other| other.kind == address.kind && other.name == *name);
+    let placement = match resource.getattr_opt("__placement__")? {
+        Some(names) => names.extract()?,
+        None => Vec::new(),
+    };
     let renamed_from: Option<String> = resource.getattr("renamed_from")?.extract()?;
     Ok(Some(Request {
         renamed_from: renamed_from.filter(is_free),
@@ -53,6 +57,7 @@ pub fn request(
         description: resource.getattr("description")?.extract()?,
         size,
         fields: given(resource, folder)?,
+        placement,
         schema,
         context: context(resource, &address)?,
         project: others.collect(),

@@ -50,7 +50,7 @@ impl ProjectFiles<'_> {
             let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.to_path_buf());
             let Ok(inside) = path.strip_prefix(&folder) else { continue };
             let is_own = inside == Path::new(self.source)
-                || inside == Path::new(crate::generate::lock::FILE_NAME)
+                || inside == Path::new(crate::lockfile::FILE_NAME)
                 || inside.starts_with(".clockwork");
             if is_own {
                 let reason = format!(

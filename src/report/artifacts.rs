@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{diff_lines, printable, title};
 use crate::cli::Verb;
-use crate::generate::lock::Entry;
+use crate::lockfile::Entry;
 use crate::outcome::{ArtifactOutcome, ArtifactReport, Report};
 use crate::resource::{Address, Artifact};
 
@@ -46,6 +46,9 @@ fn row(artifact: &ArtifactReport) -> [String; 5] {
     let how = match outcome {
         _ if artifact.content.is_none() && outcome.stale => "to be asked for, because it is stale".to_owned(),
         _ if artifact.content.is_none() => "to be asked for".to_owned(),
+        ArtifactOutcome { edited: true, stale: true, .. } => {
+            "pinned, edited by you, for an older question".to_owned()
+        }
         ArtifactOutcome { edited: true, .. } => "pinned, edited by you".to_owned(),
         ArtifactOutcome { pinned: true, .. } => "pinned".to_owned(),
         ArtifactOutcome { repairs: 0, .. } => "generated".to_owned(),

@@ -11,7 +11,8 @@ use super::scope::Scope;
 use super::Ports;
 use crate::cli::Verb;
 use crate::error::{Error, Result};
-use crate::generate::{self, Endpoint, Generation, Lock, Prepared, lock};
+use crate::llm::{self, Endpoint, Generation, Prepared};
+use crate::lockfile::{self, Lock};
 use crate::outcome::{ArtifactOutcome, ArtifactReport, Failure, Report};
 use crate::resource::{Address, Artifact};
 use crate::settings::Settings;
@@ -22,7 +23,7 @@ pub(super) type Artifacts = Vec<(Address, Artifact)>;
 /// The artifacts that the lock knows, for steps that take resources down. A lock that cannot be read is as good as
 /// none: taking down needs neither lock nor model.
 pub(super) fn pinned(project: &dyn Project, scope: &Scope) -> Artifacts {
-    let Ok(lock) = Lock::load(&project.folder().join(lock::FILE_NAME)) else { return Vec::new() };
+    let Ok(lock) = Lock::load(&project.folder().join(lockfile::FILE_NAME)) else { return Vec::new() };
     let addresses = scope.places.iter().map(|place| &project.resources()[*place].address);
     addresses.filter_map(|address| Some((address.clone(), lock.get(address)?.content.clone()))).collect()
 }
@@ -40,13 +41,17 @@ pub(super) fn generate(
     if requests.is_empty() {
         return Ok(Vec::new());
     }
-    let mut lock = Lock::load(&project.folder().join(lock::FILE_NAME))?;
-    let mut prepared = generate::prepare_again(requests, &lock, &options.regenerate)?;
+    let mut lock = Lock::load(&project.folder().join(lockfile::FILE_NAME))?;
+    let mut prepared = llm::prepare(requests, &lock, &options.regenerate)?;
     let lacking =
         if options.unattended { leave_out(project, scope, &mut prepared) } else { Vec::new() };
     if options.locked {
         prepared.ensure_complete()?;
     }
+    if !options.unattended {
+        report.notes.extend(prepared.notes());
+    }
+    let mut wanted = prepared.wanted();
     if options.dry_run && options.verb == Verb::Generate {
         report.artifacts = looked_up(prepared, settings);
         return Ok(Vec::new());
@@ -74,8 +79,8 @@ pub(super) fn generate(
     let tidies = matches!(options.verb, Verb::Apply | Verb::Generate) && !options.unattended;
     if report.failure.is_none() && scope.is_whole_main && tidies {
         // Entries of resources that main.py no longer has go.
-        let kept = project.resources().iter().map(|resource| resource.address.clone());
-        lock.retain(&kept.collect());
+        wanted.extend(project.resources().iter().map(|resource| (resource.address.clone(), None)));
+        lock.retain(&wanted, None);
         lock.save()?;
     }
     Ok(artifacts)
@@ -108,7 +113,7 @@ fn ask(
     let observer = &*ports.observer;
     let mut done = None;
     let work = || {
-        done = Some(runtime.block_on(generate::generate(
+        done = Some(runtime.block_on(llm::generate(
             prepared, &endpoint, settings, lock, &check, observer, &cancel,
         )));
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::Verb;
-use crate::generate::Regenerate;
+use crate::llm::Regenerate;
 use crate::plan::SavedPlan;
 use crate::settings::Overrides;
 use crate::watch::Place;

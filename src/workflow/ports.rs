@@ -12,7 +12,7 @@ use super::approval::Question;
 use crate::compile::Script;
 use crate::error::Result;
 use crate::event::Observer;
-use crate::generate::Endpoint;
+use crate::llm::Endpoint;
 use crate::outcome::{CheckOutcome, DeployOutcome, HostError, Report};
 use crate::resource::{Address, Artifact, CompiledResource, DeclaredResource, Request};
 use crate::settings::Model;

@@ -16,8 +16,9 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use clockwork_core::cli::{Change, Cli, Command, Display, ModelCommand, Part, Run, Verb, completion};
 use clockwork_core::event::Silent;
-use clockwork_core::generate::{Lock, Regenerate, lock};
 use clockwork_core::graph::GraphFormat;
+use clockwork_core::llm::Regenerate;
+use clockwork_core::lockfile::{self, Lock};
 use clockwork_core::outcome::Failure;
 use clockwork_core::settings::{LogLevel, Overrides, Secret, Settings};
 use clockwork_core::{VERSION, report, scaffold};
@@ -294,7 +295,7 @@ fn show(display: Display, name: &str, path: &Path) -> Result<u8> {
         anyhow::bail!("there is no {}: name a main.py, or the folder that holds it", path.display());
     }
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let lock = Lock::load(&folder.join(lock::FILE_NAME))?;
+    let lock = Lock::load(&folder.join(lockfile::FILE_NAME))?;
     let (address, entry) = lock.find(name)?;
     Ok(say(display, &report::artifact(address, entry), || report::artifact_document(address, entry)))
 }

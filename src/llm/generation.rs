@@ -1,0 +1,189 @@
+//! What the generate stage made, and what it took.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::budget::add_tokens;
+use super::fallback::{Answered, IN_VAIN};
+use super::prepared::{Pinned, Prepared};
+use super::question::Question;
+use super::saved_texts::Saved;
+use crate::error::{Error, ModelErrorKind};
+use crate::lockfile::Lock;
+use crate::outcome::ArtifactOutcome;
+use crate::resource::{Address, Artifact};
+
+/// What the generate stage made.
+#[derive(Debug, Default)]
+pub struct Generation {
+    /// All artifacts, pinned and new, in the order of the requests.
+    pub artifacts: Vec<(Address, Artifact)>,
+    /// How each came about, or did not, in the same order.
+    pub outcomes: Vec<ArtifactOutcome>,
+    /// What was in the lock for the new ones until now, in the same order.
+    pub replaced: Vec<(Address, Artifact)>,
+    /// The resources whose request failed, and why. Those that were not asked for, because
+    /// another's failure showed that it would be in vain, are among `outcomes` alone.
+    pub errors: Vec<(Address, Error)>,
+    /// How long it all took.
+    pub seconds: f64,
+}
+
+/// What all artifacts together took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// How many were asked for and are there.
+    pub asked: usize,
+    /// How many came out of the lock.
+    pub pinned: usize,
+    /// How many of those asked for went back to the model at least once.
+    pub repaired: usize,
+    /// How many could not be had.
+    pub failed: usize,
+    /// Tokens of the questions of this run, where the server tells.
+    pub tokens_in: Option<u64>,
+    /// Tokens of its answers.
+    pub tokens_out: Option<u64>,
+    /// What this run cost in US dollars, where the server tells.
+    pub cost: Option<f64>,
+    /// How long the stage took.
+    pub seconds: f64,
+}
+
+impl Prepared {
+    /// The artifacts that are there without asking: all of them if nothing is missing. No
+    /// [`Endpoint`](super::Endpoint), no key and no local model is needed for that.
+    pub fn into_generation(self) -> Generation {
+        let mut generation = Generation::of_pinned(self.pinned);
+        generation.sort(&self.order);
+        generation
+    }
+}
+
+impl Generation {
+    pub(super) fn of_pinned(pinned: Vec<Pinned>) -> Self {
+        let mut generation = Self::default();
+        for pinned in pinned {
+            generation.outcomes.push(ArtifactOutcome {
+                pinned: true,
+                model: Some(pinned.model),
+                provider: pinned.provider,
+                edited: pinned.edited,
+                stale: pinned.stale,
+                unverified: pinned.unverified,
+                ..ArtifactOutcome::new(pinned.address.clone())
+            });
+            generation.artifacts.push((pinned.address, pinned.artifact));
+        }
+        generation
+    }
+
+    /// Takes what became of one question; an artifact goes into the lock as well.
+    pub(super) fn take(
+        &mut self,
+        question: Question,
+        mut outcome: ArtifactOutcome,
+        answered: Option<Answered>,
+        lock: &mut Lock,
+    ) {
+        let address = question.request.address;
+        let Some(Answered { result, spent, repairs, time }) = answered else {
+            outcome.error = Some(IN_VAIN.to_owned());
+            self.outcomes.push(outcome);
+            return;
+        };
+        outcome.seconds = time.as_secs_f64();
+        outcome.repairs = repairs;
+        outcome.tokens_in = spent.tokens_in;
+        outcome.tokens_out = spent.tokens_out;
+        outcome.cost = spent.cost;
+        match result {
+            Err(error) => {
+                outcome.error = Some(error.to_string());
+                self.errors.push((address, error));
+            }
+            Ok(entry) => {
+                outcome.model = Some(entry.model.clone());
+                outcome.provider.clone_from(&entry.provider);
+                if let Some(old) = question.replaces {
+                    if old.edited() {
+                        outcome.backup = Saved::beside(lock.path()).replaced(&address, &old.content);
+                    }
+                    lock.remove(&address, old.fingerprint.as_deref());
+                    self.replaced.push((address.clone(), old.content));
+                }
+                self.artifacts.push((address.clone(), entry.content.clone()));
+                lock.insert(address, entry);
+            }
+        }
+        self.outcomes.push(outcome);
+    }
+
+    pub(super) fn sort(&mut self, order: &HashMap<Address, usize>) {
+        let place = |address: &Address| order.get(address).copied();
+        self.artifacts.sort_by_key(|(address, _)| place(address));
+        self.replaced.sort_by_key(|(address, _)| place(address));
+        self.outcomes.sort_by_key(|outcome| place(&outcome.address));
+        self.errors.sort_by_key(|(address, _)| place(address));
+    }
+
+    /// What all artifacts together took. What is pinned was paid for before, and is not counted.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals { seconds: self.seconds, ..Totals::default() };
+        for outcome in &self.outcomes {
+            match (&outcome.error, outcome.pinned) {
+                (Some(_), _) => totals.failed += 1,
+                (None, true) => totals.pinned += 1,
+                (None, false) => totals.asked += 1,
+            }
+            totals.repaired += usize::from(outcome.repairs > 0 && outcome.error.is_none());
+        }
+        let tokens =
+            |of: fn(&ArtifactOutcome) -> Option<u64>| self.outcomes.iter().filter_map(of).reduce(add_tokens);
+        totals.tokens_in = tokens(|outcome| outcome.tokens_in);
+        totals.tokens_out = tokens(|outcome| outcome.tokens_out);
+        totals.cost = self.outcomes.iter().filter_map(|outcome| outcome.cost).reduce(std::ops::Add::add);
+        totals
+    }
+
+    /// One error for all that failed, or `None`: the only one itself, or one of the kind of the
+    /// first that tells of them all.
+    pub fn error(&self) -> Option<Error> {
+        let model = |error: &Error| match error {
+            Error::Model { kind, message, .. } => (*kind, message.clone()),
+            other => (ModelErrorKind::Server, other.to_string()),
+        };
+        let failed = self.outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
+        // What stopped the others says more than what one of them met by itself.
+        let stopper = self.errors.iter().find(|(_, error)| model(error).0.concerns_all());
+        let (address, first) = stopper.or(self.errors.first())?;
+        let (kind, message) = model(first);
+        if failed == 1 {
+            return Some(Error::Model { address: Some(address.clone()), kind, message });
+        }
+        let mut lines =
+            vec![format!("{failed} of {} artifacts could not be generated.", self.outcomes.len())];
+        if stopper.is_some() {
+            lines.push(format!("{address}: {message}"));
+        } else {
+            // What a limit stopped differs in little but the names: one tells enough.
+            let is_budget = |error: &Error| model(error).0 == ModelErrorKind::Budget;
+            let refused = self.errors.iter().filter(|(_, error)| is_budget(error)).count();
+            let mut told = false;
+            for (_, error) in &self.errors {
+                let budget = is_budget(error);
+                match (budget && told, budget && refused > 1) {
+                    (true, _) => {}
+                    (false, true) => lines.push(format!("{error} The limit stopped {} more.", refused - 1)),
+                    (false, false) => lines.push(error.to_string()),
+                }
+                told |= budget;
+            }
+        }
+        if !self.artifacts.is_empty() {
+            lines.push("The others are in the lock, and are not asked for again.".to_owned());
+        }
+        Some(Error::Model { address: None, kind, message: lines.join("\n") })
+    }
+}
