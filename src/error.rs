@@ -110,11 +110,31 @@ pub enum Error {
         message: String,
     },
     /// An error of the project's own code or of a port, which comes through as it is.
-    #[error(transparent)]
-    Foreign(Box<dyn std::error::Error + Send + Sync>),
+    #[error("{message}")]
+    Foreign {
+        /// What it says.
+        message: String,
+        /// The name of its class.
+        class: String,
+        /// Its origin.
+        origin: Origin,
+        /// The error.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The user interrupted the run.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// The origin of an error that comes through the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Clockwork: it says by itself what to do.
+    Ours,
+    /// The user's code, or a library.
+    Other,
+    /// An interrupt or the like, which ends everything.
+    Interrupt,
 }
 
 /// What went wrong between Clockwork and a model. Each has its own exception in Python.
@@ -145,8 +165,13 @@ pub enum ModelErrorKind {
 }
 
 impl Error {
+    /// Whether it ends everything, as Ctrl-C does.
+    pub fn is_interrupt(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::Foreign { origin: Origin::Interrupt, .. })
+    }
+
     /// The name of its exception in Python.
-    pub fn class(&self) -> &'static str {
+    pub fn class(&self) -> &str {
         match self {
             Self::Settings(_) => "SettingsError",
             Self::Compile { .. } => "CompileError",
@@ -160,7 +185,8 @@ impl Error {
             Self::Held { .. } => "StateLockedError",
             Self::Conflict { .. } => "DuplicateResourceError",
             Self::Refused { class, .. } => class,
-            Self::Read { .. } | Self::Foreign(_) | Self::Interrupted => "ClockworkError",
+            Self::Foreign { class, .. } => class,
+            Self::Read { .. } | Self::Interrupted => "ClockworkError",
         }
     }
 }

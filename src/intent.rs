@@ -1,5 +1,8 @@
 //! The intent of an operation: what it is about to do on a host, and the context that decides how it does it.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -87,11 +90,36 @@ pub struct Context {
     pub keep_copy: bool,
     /// Whether what is not the project's own may be overwritten, replaced or removed.
     pub take_over: bool,
+    /// The part of a removal that is done, where a thing is set aside: `set_aside`, `put_back` or `drop`.
+    pub aside: Option<&'static str>,
+    /// The folder on this machine that copies go to.
+    pub backup_folder: Option<String>,
+    /// The values of secrets that compiled code names.
+    pub secrets: SecretValues,
+}
+
+/// Values of secrets by name. They are shown by nothing.
+#[derive(Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct SecretValues(pub BTreeMap<String, String>);
+
+impl fmt::Debug for SecretValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
 }
 
 impl Default for Context {
     fn default() -> Self {
-        Self { project: None, folder: None, keep_copy: false, take_over: true }
+        Self {
+            project: None,
+            folder: None,
+            keep_copy: false,
+            take_over: true,
+            aside: None,
+            backup_folder: None,
+            secrets: SecretValues::default(),
+        }
     }
 }
 

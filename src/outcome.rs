@@ -397,7 +397,7 @@ pub struct Report {
 impl Failure {
     /// The failure that an error is, in a report.
     pub fn of(error: &crate::Error) -> Self {
-        Self::new(error.class(), error.to_string())
+        Self::new(error.class().to_owned(), error.to_string())
     }
 
     /// A failure of the class, with what went wrong and what to do next.

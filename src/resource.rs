@@ -1,7 +1,7 @@
 //! Resources as the core knows them: what they are called, what their model has to fill in, and what
 //! they compile to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::compile::Hosts;
 use crate::hash::keyed_sha256;
+use crate::intent::SecretValues;
 use crate::operation::{self, Step};
 use crate::state::Removal;
 
@@ -191,8 +192,30 @@ pub struct CompiledResource {
     pub text_field: Option<String>,
     /// The values of its secrets.
     pub secrets: Vec<String>,
+    /// Those of them that its steps name.
+    pub named_secrets: SecretValues,
     /// The file and line of its definition, for messages.
     pub defined_at: Option<String>,
+}
+
+/// Compiled resources by address and host. Several may share an address where their hosts differ.
+#[derive(Debug, Default)]
+pub struct Desired<'a>(HashMap<&'a Address, Vec<&'a CompiledResource>>);
+
+impl<'a> Desired<'a> {
+    /// An index of resources.
+    pub fn new(all: &'a [CompiledResource]) -> Self {
+        let mut index = Self::default();
+        for resource in all {
+            index.0.entry(&resource.address).or_default().push(resource);
+        }
+        index
+    }
+
+    /// The resource of that address that is for a host.
+    pub fn get(&self, address: &Address, host: &str) -> Option<&'a CompiledResource> {
+        self.0.get(address)?.iter().find(|resource| resource.hosts.has(host)).copied()
+    }
 }
 
 impl CompiledResource {
@@ -220,6 +243,7 @@ impl CompiledResource {
             executes: false,
             text_field: None,
             secrets: Vec::new(),
+            named_secrets: SecretValues::default(),
             defined_at: None,
         }
     }
@@ -232,6 +256,15 @@ impl CompiledResource {
         self.fields_fingerprint = keyed_sha256(lineage.as_bytes(), values.to_string().as_bytes());
         let steps: Vec<Step> = self.deploy.iter().chain(self.destroy.iter().flatten()).cloned().collect();
         self.steps_fingerprint = operation::fingerprint(&steps);
+        let declared = |key: &str| {
+            self.deploy.iter().find_map(|step| match step {
+                Step::Operation(operation) => operation.state.get(key)?.as_str().map(str::to_owned),
+                Step::Code(_) => None,
+            })
+        };
+        self.content = declared("sha256");
+        let mode = declared("mode").and_then(|mode| u32::from_str_radix(&mode, 8).ok());
+        self.executes = self.content.is_some() && mode.is_some_and(|mode| mode & 0o111 != 0);
     }
 
     /// Whether fields that an entry of format 1 keeps are those of this resource. Fields that came later do not count

@@ -8,14 +8,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clockwork_core::event::{Event, Observer};
-use clockwork_core::outcome::{CheckOutcome, Failure, HostError, Report};
+use clockwork_core::outcome::{CheckOutcome, HostError};
 use clockwork_core::resource::Address;
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::engine::{Cancel, Session};
-use crate::load::Project;
+use crate::project::PyProject;
 use crate::network::{Network, seconds};
 use crate::{errors, resource, traceback, user_code};
 
@@ -65,12 +65,13 @@ struct Shared {
 /// which nothing is to be checked are not even connected to.
 pub fn run(
     py: Python<'_>,
-    project: &Project,
+    project: &PyProject,
+    places: &[usize],
     session: &Session,
     wanted: &dyn Fn(&Address, &str) -> bool,
     observer: &Arc<dyn Observer>,
 ) -> PyResult<(Vec<CheckOutcome>, Vec<HostError>)> {
-    let checks = collect(py, project)?;
+    let checks = collect(py, project, places)?;
     if checks.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
@@ -108,45 +109,24 @@ pub fn run(
 }
 
 /// Whether any resource has an assertion.
-pub fn is_asked_for(py: Python<'_>, project: &Project) -> PyResult<bool> {
-    for resource in &project.resources {
-        if resource.bind(py).getattr(intern!(py, "assertions"))?.is_truthy()? {
+pub fn is_asked_for(py: Python<'_>, project: &PyProject, places: &[usize]) -> PyResult<bool> {
+    for &place in places {
+        if project.resources[place].bind(py).getattr(intern!(py, "assertions"))?.is_truthy()? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Says what failed, briefly: the report has it all.
-pub fn failure(report: &Report) -> Option<Failure> {
-    let hosts = report.deploy.host_errors.iter().map(|host| format!("{}: {}", host.host, host.error));
-    let failed: Vec<&CheckOutcome> = report.checks.iter().filter(|check| !check.ok).collect();
-    let checks = failed.iter().map(|check| {
-        let error = check.error.as_deref().unwrap_or_default();
-        let error = error.replace('\n', "\n    ");
-        format!("{} on {}: {}: {error}", check.address, check.host, check.assertion)
-    });
-    let told: Vec<String> = checks.chain(hosts).collect();
-    let all = report.checks.len();
-    let message = match (&told[..], failed.len()) {
-        ([], _) => return None,
-        ([one], 0) => format!("not everything could be checked: {one}"),
-        (many, 0) => format!("not everything could be checked\n  {}", many.join("\n  ")),
-        ([one], _) => format!("1 of {all} checks failed: {one}"),
-        (many, failed) => format!("{failed} of {all} checks failed\n  {}", many.join("\n  ")),
-    };
-    Some(Failure::new("CheckError", message))
-}
-
 /// Makes the assertions of all resources ready, in their order.
-fn collect(py: Python<'_>, project: &Project) -> PyResult<Vec<Check>> {
+fn collect(py: Python<'_>, project: &PyProject, places: &[usize]) -> PyResult<Vec<Check>> {
     let mut checks = Vec::new();
-    if !is_asked_for(py, project)? {
+    if !is_asked_for(py, project, places)? {
         return Ok(checks);
     }
     let module = py.import("clockwork._checks")?;
-    for resource in &project.resources {
-        let resource = resource.bind(py);
+    for &place in places {
+        let resource = project.resources[place].bind(py);
         let address = resource::address(resource)?;
         let folder = project.folder.display().to_string();
         let prepared = module.call_method1("prepare", (resource, folder)).map_err(|error| {

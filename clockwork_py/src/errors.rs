@@ -3,7 +3,8 @@
 //! The exceptions are defined in Python, in `clockwork.exceptions`, so that they pickle.
 
 use clockwork_core::Error;
-use pyo3::exceptions::PyKeyboardInterrupt;
+use clockwork_core::error::Origin;
+use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
 
 /// Makes the exception of `clockwork.exceptions` that is called `class`.
@@ -23,29 +24,30 @@ pub fn exception_with(py: Python<'_>, class: &str, message: &str, result: Option
     }
 }
 
-/// The class in `clockwork.exceptions` for an error of the core.
-pub fn class(error: &Error) -> &'static str {
+/// Maps an error of the core. An exception that went through the core comes out as it was.
+pub fn map(py: Python<'_>, error: Error) -> PyErr {
     match error {
-        Error::Settings(_) => "SettingsError",
-        Error::Compile { .. } => "CompileError",
-        Error::Write { .. } => "WriteError",
-        Error::Model { kind, .. } => kind.class(),
-        Error::Cycle(_) => "DependencyCycleError",
-        Error::Target { .. } => "TargetError",
-        Error::Lock { .. } => "LockError",
-        Error::Locked { .. } => "LockedError",
-        Error::State { .. } => "StateError",
-        Error::Held { .. } => "StateLockedError",
-        _ => "ClockworkError",
+        Error::Interrupted => PyKeyboardInterrupt::new_err(()),
+        Error::Foreign { error, message, .. } => match error.downcast::<PyErr>() {
+            Ok(error) => *error,
+            Err(_) => exception(py, "ClockworkError", &message),
+        },
+        error => exception(py, error.class(), &error.to_string()),
     }
 }
 
-/// Maps an error of the core.
-pub fn map(py: Python<'_>, error: &Error) -> PyErr {
-    match error {
-        Error::Interrupted => PyKeyboardInterrupt::new_err(()),
-        error => exception(py, class(error), &error.to_string()),
-    }
+/// Lets an exception through the core.
+pub fn to_core(py: Python<'_>, error: PyErr) -> Error {
+    let message = error.value(py).str().map_or_else(|_| error.to_string(), |text| text.to_string());
+    let class = error.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
+    let origin = if is_ours(py, &error) {
+        Origin::Ours
+    } else if error.is_instance_of::<PyException>(py) {
+        Origin::Other
+    } else {
+        Origin::Interrupt
+    };
+    Error::Foreign { message, class, origin, error: Box::new(error) }
 }
 
 /// Whether an exception is Clockwork's own, and says by itself what to do.

@@ -3,29 +3,26 @@
 
 mod check;
 mod cli;
-mod compiling;
-mod deploying;
 mod engine;
 mod errors;
-mod generation;
-mod invocation;
 mod load;
 mod local_model;
 mod network;
+mod operation;
 mod options;
-mod pipeline;
 mod progress;
+mod project;
 mod question;
 mod resource;
+mod run;
 mod seam;
 mod secrets;
-mod selection;
+mod session;
 mod sigint;
 mod stdio;
 mod traceback;
 mod user_code;
 mod wait;
-mod waiting;
 mod watching;
 
 use pyo3::prelude::*;
@@ -38,9 +35,10 @@ mod _core {
     use clockwork_core::cli::Verb;
     use clockwork_core::graph::{Graph, GraphFormat};
     use clockwork_core::resource::Address;
+    use clockwork_core::workflow::{self, ports::Approver};
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
-    use pyo3::types::PyDict;
+    use pyo3::types::{PyDict, PyString};
     use pythonize::depythonize;
 
     #[pymodule_export]
@@ -55,9 +53,10 @@ mod _core {
     #[pymodule_export]
     use crate::watching::Watcher;
 
-    use crate::options::{Callable, Options, settings};
+    use crate::options::{self, Callable, Keywords, settings};
     use crate::progress::observer;
-    use crate::{cli, compiling, errors, load, pipeline};
+    use crate::project::PySource;
+    use crate::{cli, errors, load};
 
     /// Resources, for each the places of those that it needs, and for each the path of its group.
     type Parts = (Vec<Py<PyAny>>, Vec<Vec<usize>>, Vec<Option<String>>);
@@ -91,30 +90,37 @@ mod _core {
         let Some(verb) = Verb::parse(command) else {
             return Err(PyValueError::new_err(format!("there is no command {command:?}")));
         };
-        let options: Options = depythonize(options)?;
-        let mut invocation = options.invocation(verb, source, settings(overrides)?)?;
-        invocation.compiler = compiler;
-        invocation.observer = observer(progress);
-        let is_limited = invocation.prune || !invocation.targets.is_empty();
-        if invocation.read_plan(py)? && is_limited {
-            let message = "a plan says by itself what is pruned and what it is limited to: give prune and target to \
-                           clockwork.plan";
-            return Err(PyValueError::new_err(message));
+        let keywords: Keywords = depythonize(options)?;
+        let (saved, source) = match options::saved_plan(&source, verb)? {
+            Some(saved) => {
+                let main = PyString::new(py, &saved.source.to_string_lossy()).into_any();
+                (Some(saved), main)
+            }
+            None => (None, source),
+        };
+        let mut options = keywords.options(verb, &source, settings(overrides)?)?;
+        if let Some(saved) = saved {
+            if options.prune || !options.targets.is_empty() {
+                let message = "a plan says by itself what is pruned and what it is limited to: give prune and target \
+                               to clockwork.plan";
+                return Err(PyValueError::new_err(message));
+            }
+            options.run_saved(saved);
         }
-        if let Some(callable) = approve {
-            invocation.approver = Some(Box::new(Callable { callable, prune: invocation.prune }));
-        }
-        let report = pipeline::run(py, &invocation)?;
-        let Some(failure) = &report.failure else { return pipeline::to_result(py, &report) };
-        let result = pipeline::to_result(py, &report)?;
+        let approver = approve.map(|callable| Callable { callable, prune: options.prune });
+        let approver = approver.as_ref().map(|approver| approver as &dyn Approver);
+        let source = PySource::new(&source, compiler.as_ref());
+        let report = crate::run::run(py, &source, &options, approver, &observer(progress))?;
+        let Some(failure) = &report.failure else { return crate::run::to_result(py, &report) };
+        let result = crate::run::to_result(py, &report)?;
         Err(errors::exception_with(py, &failure.class, &failure.message, Some(result)))
     }
 
     /// Loads a project and tells which resource needs which; see `clockwork.graph`.
     #[pyfunction]
-    fn graph(py: Python<'_>, source: &Bound<'_, PyAny>) -> PyResult<Parts> {
+    fn graph(source: &Bound<'_, PyAny>) -> PyResult<Parts> {
         let project = load::load(source)?;
-        let Graph { needs, groups, .. } = load::graph(py, &project.resources)?;
+        let Graph { needs, groups, .. } = workflow::graph(&project.declared);
         Ok((project.resources, needs, groups))
     }
 
@@ -141,12 +147,12 @@ mod _core {
         Ok(Graph { nodes, needs, groups }.write(format))
     }
 
-    /// Makes a path absolute, as the templates of built-in kinds do.
+    /// Makes a path absolute.
     #[pyfunction]
     #[pyo3(name = "_resolve")]
     #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
     fn resolve(path: &str, folder: PathBuf) -> PyResult<String> {
-        clockwork_core::compile::kinds::resolve(path, &folder).map_err(PyValueError::new_err)
+        clockwork_core::compile::path::resolve(path, &folder).map_err(PyValueError::new_err)
     }
 
     /// Compiles resources with their artifacts and writes the files.
@@ -160,6 +166,17 @@ mod _core {
         output_dir: PathBuf,
         with_deploy: bool,
     ) -> PyResult<()> {
-        compiling::compile_to(py, resources, artifacts, inventory, &output_dir, with_deploy)
+        let project = load::load(resources)?;
+        let mut by_address = Vec::new();
+        for declared in &project.declared {
+            let bare = declared.address.name.rsplit('/').next().unwrap_or_default();
+            let whole = format!("{}/{bare}", declared.address.kind);
+            let given = artifacts.get_item(whole)?;
+            if let Some(artifact) = given.map_or_else(|| artifacts.get_item(bare), |own| Ok(Some(own)))? {
+                by_address.push((declared.address.clone(), depythonize(&artifact)?));
+            }
+        }
+        workflow::compile_to(&project, &by_address, inventory, &output_dir, with_deploy)
+            .map_err(|error| errors::map(py, error))
     }
 }

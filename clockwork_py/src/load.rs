@@ -2,14 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
-use clockwork_core::graph::Graph;
+use clockwork_core::resource::{Address, DeclaredResource};
+use clockwork_core::workflow;
 use pyo3::exceptions::{PySyntaxError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyModule, PySet, PyTuple};
 
+use crate::project::PyProject;
 use crate::resource::{self, Resource};
 use crate::wait::check_signals;
 use crate::{errors, traceback, user_code};
@@ -20,38 +23,8 @@ const MODULE: &str = "__clockwork_main__";
 /// The file that a project's folder holds.
 pub const MAIN: &str = "main.py";
 
-/// What the load stage makes.
-pub struct Project {
-    /// The folder of main.py; the working folder where resources were passed as a list.
-    pub folder: PathBuf,
-    /// The name of the file that defines the resources; none where they were passed as a list.
-    pub source: Option<String>,
-    /// All resources, each after what it needs, and else in order of definition.
-    pub all: Vec<Py<PyAny>>,
-    /// Those of them that the run is about.
-    pub resources: Vec<Py<PyAny>>,
-}
-
-impl Project {
-    /// What is left of a project whose file cannot be used: what the state knows of it.
-    pub fn bare(folder: PathBuf, source: String) -> Self {
-        Self { folder, source: Some(source), all: Vec::new(), resources: Vec::new() }
-    }
-
-    /// Whether the run is about all that the folder's main.py defines, and not a part or another file's.
-    pub fn is_whole_main(&self) -> bool {
-        self.source.as_deref() == Some(MAIN) && self.resources.len() == self.all.len()
-    }
-
-    /// Limits the run to some of the resources, by their places.
-    pub fn narrow(&mut self, py: Python<'_>, places: &[usize]) {
-        self.resources =
-            places.iter().filter_map(|place| self.all.get(*place)).map(|r| r.clone_ref(py)).collect();
-    }
-}
-
 /// Loads a path, or takes a list of resources as it is.
-pub fn load(source: &Bound<'_, PyAny>) -> PyResult<Project> {
+pub fn load(source: &Bound<'_, PyAny>) -> PyResult<PyProject> {
     let py = source.py();
     let project = match source.extract::<PathBuf>() {
         Ok(path) => load_path(py, &path),
@@ -62,7 +35,7 @@ pub fn load(source: &Bound<'_, PyAny>) -> PyResult<Project> {
     Ok(project)
 }
 
-fn load_list(source: &Bound<'_, PyAny>) -> PyResult<Project> {
+fn load_list(source: &Bound<'_, PyAny>) -> PyResult<PyProject> {
     let py = source.py();
     let mut collector = Collector::new(py)?;
     let none = |given: &Bound<'_, PyAny>| -> PyResult<PyErr> {
@@ -99,7 +72,7 @@ fn file_of(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(MAIN) } else { path.to_path_buf() }
 }
 
-fn load_path(py: Python<'_>, path: &Path) -> PyResult<Project> {
+fn load_path(py: Python<'_>, path: &Path) -> PyResult<PyProject> {
     let file = file_of(path);
     let Ok(file) = file.canonicalize() else {
         let message = format!(
@@ -239,7 +212,7 @@ fn finish(
     collector: Collector<'_>,
     folder: &Path,
     source: Option<String>,
-) -> PyResult<Project> {
+) -> PyResult<PyProject> {
     let shown = source.as_deref().unwrap_or("the list");
     let mut resources = collector.found;
     // Definition is when a resource was made: a set has no order of its own, and a list may name
@@ -255,23 +228,88 @@ fn finish(
         );
         return Err(errors::exception(py, "NoResourcesError", &message));
     }
-    let mut addresses = HashSet::new();
     for resource in &resources {
-        let resource = resource.bind(py);
-        let address = resource::address(resource)?;
-        if addresses.contains(&address) {
-            let message = format!("{shown} defines {address} twice: give one of them another name");
-            return Err(errors::exception(py, "DuplicateResourceError", &message));
-        }
-        addresses.insert(address);
-        resource::set_folder(resource, folder)?;
+        resource::set_folder(resource.bind(py), folder)?;
     }
     check_groups(py, &collector.groups, &resources, shown)?;
-    let graph = graph(py, &resources)?;
-    let order = graph.order().map_err(|error| errors::map(py, &error))?;
-    let resources: Vec<Py<PyAny>> = order.iter().map(|&place| resources[place].clone_ref(py)).collect();
-    let all = resources.iter().map(|resource| resource.clone_ref(py)).collect();
-    Ok(Project { folder: folder.to_path_buf(), source, all, resources })
+    let declared = declare(py, &resources)?;
+    check_addresses(py, &declared, &resources, shown)?;
+    let order = workflow::order(&declared).map_err(|error| errors::map(py, error))?;
+    let mut places = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(new, old)| places[*old] = new);
+    let declared = order.iter().map(|&place| {
+        let declared = &declared[place];
+        let needs = declared.needs.iter().map(|need| places[*need]).collect();
+        DeclaredResource { needs, ..declared.clone() }
+    });
+    Ok(PyProject {
+        folder: folder.to_path_buf(),
+        source,
+        declared: declared.collect(),
+        resources: order.iter().map(|&place| resources[place].clone_ref(py)).collect(),
+        compiler: None,
+        is_inside: AtomicBool::new(false),
+    })
+}
+
+/// Reads what the core knows of resources. All that is needed is among them.
+fn declare(py: Python<'_>, resources: &[Py<PyAny>]) -> PyResult<Vec<DeclaredResource>> {
+    let places: HashMap<usize, usize> =
+        resources.iter().enumerate().map(|(place, resource)| (resource.as_ptr() as usize, place)).collect();
+    let mut all = Vec::with_capacity(resources.len());
+    for resource in resources {
+        let resource = resource.bind(py);
+        let mut needs = Vec::new();
+        for need in resource::needs(resource)? {
+            let place = places.get(&(need.as_ptr() as usize)).copied();
+            needs.extend(place.filter(|place| !needs.contains(place)));
+        }
+        all.push(DeclaredResource {
+            address: resource::address(resource)?,
+            renamed_from: resource.getattr("renamed_from")?.extract()?,
+            group: resource::group(resource)?,
+            needs,
+            defined_at: resource::defined_at(resource)?,
+        });
+    }
+    Ok(all)
+}
+
+/// Makes sure that no two resources of a host have the same address.
+fn check_addresses(
+    py: Python<'_>,
+    declared: &[DeclaredResource],
+    resources: &[Py<PyAny>],
+    shown: &str,
+) -> PyResult<()> {
+    let mut seen: HashMap<&Address, Vec<usize>> = HashMap::new();
+    let on = |place: usize| -> PyResult<Option<Vec<String>>> {
+        resources[place].bind(py).call_method0("_on_hosts")?.extract()
+    };
+    for (place, resource) in declared.iter().enumerate() {
+        let others = seen.entry(&resource.address).or_default();
+        for &other in others.iter() {
+            let meet = match (on(other)?, on(place)?) {
+                (Some(one), Some(two)) => one.iter().any(|host| two.contains(host)),
+                _ => true,
+            };
+            if !meet {
+                continue;
+            }
+            let at = |place: usize| {
+                declared[place].defined_at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default()
+            };
+            let message = format!(
+                "{shown} defines {} twice{}{}: give one of them another name, or put them on different hosts with on=",
+                resource.address,
+                at(other),
+                at(place).replacen(" (", " and (", 1)
+            );
+            return Err(errors::exception(py, "DuplicateResourceError", &message));
+        }
+        others.push(place);
+    }
+    Ok(())
 }
 
 /// Makes sure that no two groups are called the same, and that no resource is in two.
@@ -313,25 +351,6 @@ fn check_groups<'py>(
         }
     }
     Ok(())
-}
-
-/// Which resource needs which. All that is needed is among the resources.
-pub fn graph(py: Python<'_>, resources: &[Py<PyAny>]) -> PyResult<Graph> {
-    let places: HashMap<usize, usize> =
-        resources.iter().enumerate().map(|(place, resource)| (resource.as_ptr() as usize, place)).collect();
-    let mut graph = Graph::default();
-    for resource in resources {
-        let resource = resource.bind(py);
-        graph.nodes.push(resource::address(resource)?);
-        graph.groups.push(resource::group(resource)?);
-        let mut needs = Vec::new();
-        for need in resource::needs(resource)? {
-            let place = places.get(&(need.as_ptr() as usize)).copied();
-            needs.extend(place.filter(|place| !needs.contains(place)));
-        }
-        graph.needs.push(needs);
-    }
-    Ok(graph)
 }
 
 /// Turns what main.py raised into an error in the user's terms.

@@ -1,29 +1,30 @@
 //! What a Python program asks for, as the pipeline takes it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clockwork_core::cli::Verb;
-use clockwork_core::event::Silent;
+use clockwork_core::error::Result;
 use clockwork_core::llm::Regenerate;
 use clockwork_core::outcome::Report;
 use clockwork_core::plan::SavedPlan;
 use clockwork_core::settings::Overrides;
+use clockwork_core::workflow::approval::Question;
+use clockwork_core::workflow::options::Options;
+use clockwork_core::workflow::ports::{Approval, Approver};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pythonize::depythonize;
 use serde::Deserialize;
 
-use crate::invocation::{Approval, Approver, Invocation};
-use crate::{errors, pipeline};
+use crate::{errors, run};
 
 /// The keyword arguments of a method of `ClockworkCore`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a keyword argument")]
-pub struct Options {
+pub struct Keywords {
     dry_run: bool,
     fail_fast: bool,
     regenerate: Again,
@@ -49,14 +50,14 @@ impl Default for Again {
     }
 }
 
-impl Options {
-    /// Makes an invocation of them.
-    pub fn invocation(
+impl Keywords {
+    /// The options of a run of the workflow.
+    pub fn options(
         self,
         verb: Verb,
-        source: Bound<'_, PyAny>,
+        source: &Bound<'_, PyAny>,
         overrides: Overrides,
-    ) -> PyResult<Invocation<'_>> {
+    ) -> PyResult<Options> {
         let lock_timeout = Duration::try_from_secs_f64(self.lock_timeout)
             .map_err(|_| PyValueError::new_err("lock_timeout is a number of seconds, from 0 on"))?;
         if let Some(out) = &self.out {
@@ -69,11 +70,10 @@ impl Options {
                 return Err(errors::exception(source.py(), "LoadError", message));
             }
         }
-        Ok(Invocation {
-            verb,
-            source,
+        Ok(Options {
             dry_run: self.dry_run,
             fail_fast: self.fail_fast,
+            overrides,
             regenerate: match self.regenerate {
                 Again::Whether(false) => Regenerate::None,
                 Again::Whether(true) => Regenerate::All,
@@ -83,18 +83,19 @@ impl Options {
             targets: self.targets,
             prune: self.prune,
             lock_timeout,
-            saved: None,
             out: self.out,
-            adopts: None,
-            unattended: false,
-            only: None,
             check: self.check,
-            approver: None,
-            overrides,
-            compiler: None,
-            observer: Arc::new(Silent),
+            ..Options::new(verb)
         })
     }
+}
+
+/// Reads the plan that a source is, where an apply is given one: the plan, and the main.py that it is of.
+pub fn saved_plan(source: &Bound<'_, PyAny>, verb: Verb) -> PyResult<Option<SavedPlan>> {
+    let path = source.extract::<PathBuf>().ok();
+    let is_plan = |path: &PathBuf| SavedPlan::can_be(path) && !path.is_dir();
+    let Some(path) = path.filter(|path| verb == Verb::Apply && is_plan(path)) else { return Ok(None) };
+    SavedPlan::read(&path).map(Some).map_err(|error| errors::map(source.py(), error))
 }
 
 /// The settings among the arguments. One that cannot be used is named.
@@ -116,21 +117,27 @@ pub fn settings(overrides: &Bound<'_, PyDict>) -> PyResult<Overrides> {
 pub struct Callable<'py> {
     /// The callable.
     pub callable: Bound<'py, PyAny>,
-    /// Whether what is gone is to be removed.
+    /// Whether orphans are to be removed.
     pub prune: bool,
 }
 
 impl Approver for Callable<'_> {
-    fn wants_gone(&self) -> bool {
-        false
-    }
-
-    fn wants_diffs(&self) -> bool {
+    fn can_ask(&self) -> bool {
         true
     }
 
-    fn approve(&self, py: Python<'_>, plan: &Report) -> PyResult<Approval> {
-        let yes = self.callable.call1((pipeline::to_result(py, plan)?,))?.is_truthy()?;
+    fn shows_orphans(&self) -> bool {
+        false
+    }
+
+    fn shows_diffs(&self) -> bool {
+        true
+    }
+
+    fn approve(&self, plan: &Report, _: &Question) -> Result<Approval> {
+        let py = self.callable.py();
+        let ask = || -> PyResult<bool> { self.callable.call1((run::to_result(py, plan)?,))?.is_truthy() };
+        let yes = ask().map_err(|error| errors::to_core(py, error))?;
         Ok(if yes { Approval::Go { prune: self.prune } } else { Approval::Stop })
     }
 }

@@ -30,7 +30,9 @@ pub fn request(
     if !call("needs_artifact_generation")?.is_truthy()? {
         return Ok(None);
     }
-    let template: Option<String> = resource.getattr("__template__")?.extract()?;
+    let text_field: Option<String> = resource.call_method0("_text_field")?.extract()?;
+    let template =
+        if text_field.is_some() { "file".to_owned() } else { resource.getattr("__template__")?.extract()? };
     let size = match resource.getattr_opt("size")? {
         Some(size) => depythonize(&size).unwrap_or_default(),
         None => ArtifactSize::default(),
@@ -46,14 +48,12 @@ pub fn request(
     // A resource that has the old name now is another one.
     let is_free =
         |name: &String| !project.iter().any(|other| other.kind == address.kind && other.name == *name);
-    let placement = match resource.getattr_opt("__placement__")? {
-        Some(names) => names.extract()?,
-        None => Vec::new(),
-    };
+    let placement: Vec<String> =
+        resource.getattr("placement")?.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>()?;
     let renamed_from: Option<String> = resource.getattr("renamed_from")?.extract()?;
     Ok(Some(Request {
         renamed_from: renamed_from.filter(is_free),
-        template: template.unwrap_or_else(|| "resource".to_owned()),
+        template,
         description: resource.getattr("description")?.extract()?,
         size,
         fields: given(resource, folder)?,

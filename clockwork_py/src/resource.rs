@@ -3,16 +3,20 @@
 
 use std::path::{Path, PathBuf};
 
-use clockwork_core::compile::{Phase, kinds};
+use clockwork_core::compile::{self, Hosts, Phase};
+use clockwork_core::hash;
+use clockwork_core::intent::SecretValues;
+use clockwork_core::operation::Step;
 use clockwork_core::redact::SHORTEST_SECRET;
-use clockwork_core::resource::{Address, Artifact};
-use clockwork_core::state;
+use clockwork_core::resource::{Address, Artifact, CompiledResource};
+use clockwork_core::state::{self, Removal};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use pythonize::{depythonize, pythonize};
 use serde_json::{Map, Value};
 
-use crate::{errors, traceback};
+use crate::operation::Reader;
+use crate::{errors, secrets, traceback};
 
 /// The behaviour of all resources. Their fields are Pydantic's.
 ///
@@ -23,12 +27,6 @@ pub struct Resource;
 
 #[pymethods]
 impl Resource {
-    /// Whether the model has to write something for this resource.
-    fn needs_artifact_generation(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let field: Option<String> = slf.getattr("__artifact_field__")?.extract()?;
-        field.map_or(Ok(false), |field| Ok(slf.getattr(field)?.is_none()))
-    }
-
     /// The pyinfra code that brings this resource up.
     ///
     /// Args:
@@ -50,103 +48,179 @@ impl Resource {
     }
 }
 
+/// Renders the work of a kind that gives it as data.
 fn render(slf: &Bound<'_, Resource>, phase: Phase, artifacts: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
     let py = slf.py();
     let address = address(slf)?;
-    let template: Option<String> = slf.getattr("__template__")?.extract()?;
-    let Some(template) = template else {
-        let method = method(phase);
+    let name: String = slf.getattr("name")?.extract()?;
+    let artifact = artifacts.filter(|artifacts| !artifacts.is_none()).map(|artifacts| artifacts.get_item(&name));
+    let completed = match artifact {
+        Some(Ok(artifact)) => slf.call_method1("_completed", (artifact,))?,
+        _ => slf.as_any().clone(),
+    };
+    if work_of(slf, phase)? == Form::None && !has_data(slf, phase)? {
         let message = format!(
-            "{address} does not say what to do: override {method}(self, artifacts) in {} and return pyinfra code",
+            "{address} does not say what to do: give operations in {0}(self), or override {1}(self, artifacts) in {2} \
+             and return pyinfra code",
+            data_method(phase),
+            method(phase),
             address.kind
         );
         return Err(errors::exception(py, "CompileError", &message));
+    }
+    let mut secrets = SecretValues::default();
+    let steps = data(&completed, phase, &name, &mut secrets)?;
+    Ok(compile::code_of(&steps))
+}
+
+/// The form in which a kind gives its work for a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Operations.
+    Data,
+    /// pyinfra code.
+    Code,
+    /// The kind does not say.
+    None,
+}
+
+/// The form in which a resource gives its work: that of the nearest class that says anything.
+pub fn work_of(resource: &Bound<'_, PyAny>, phase: Phase) -> PyResult<Form> {
+    let py = resource.py();
+    let base = py.import("clockwork.resources.base")?.getattr("Resource")?;
+    for class in resource.get_type().mro() {
+        if class.is(&base) {
+            break;
+        }
+        let own = class.getattr("__dict__")?;
+        if own.contains(method(phase))? {
+            return Ok(Form::Code);
+        }
+        if own.contains(data_method(phase))? {
+            return Ok(Form::Data);
+        }
+    }
+    Ok(Form::None)
+}
+
+/// Whether any class of a resource gives operations, also one whose code another overrides.
+fn has_data(resource: &Bound<'_, PyAny>, phase: Phase) -> PyResult<bool> {
+    let base = resource.py().import("clockwork.resources.base")?.getattr("Resource")?;
+    let own = resource.get_type().getattr(data_method(phase))?;
+    Ok(!own.is(&base.getattr(data_method(phase))?))
+}
+
+/// The operations of a completed resource.
+fn data(
+    completed: &Bound<'_, PyAny>,
+    phase: Phase,
+    name: &str,
+    secrets: &mut SecretValues,
+) -> PyResult<Vec<Step>> {
+    if phase == Phase::Deploy {
+        let open: Vec<String> = completed.call_method0("_open_fields")?.extract()?;
+        let wanted = completed.call_method0("needs_artifact_generation")?.is_truthy()?;
+        for field in open.iter().filter(|_| wanted) {
+            if completed.getattr(field)?.is_none() {
+                let message = format!(
+                    "{} has no {field} yet: let the model write it first, or give it yourself",
+                    address(completed)?
+                );
+                return Err(errors::exception(completed.py(), "CompileError", &message));
+            }
+        }
+    }
+    let operations = completed.call_method0(data_method(phase))?;
+    Reader { resource: name, secrets }.steps(&operations)
+}
+
+/// Compiles a resource: its work, its identity, and what the state keeps of it. Its fields that differ from their
+/// defaults come with it, secrets included.
+pub fn compile(
+    resource: &Bound<'_, PyAny>,
+    artifact: Option<&Artifact>,
+    artifacts: &Bound<'_, PyDict>,
+    with_deploy: bool,
+    folder: &Path,
+    secrets: &mut SecretValues,
+) -> PyResult<(CompiledResource, Map<String, Value>)> {
+    let py = resource.py();
+    let address = address(resource)?;
+    let name: String = resource.getattr("name")?.extract()?;
+    let call = |on: &Bound<'_, PyAny>, method: &str| -> PyResult<Py<PyAny>> {
+        on.call_method0(method).map(Bound::unbind).map_err(|error| blame(py, error, &address, method, folder))
     };
-    let mut fields: Map<String, Value> = depythonize(&slf.call_method0("_plain_fields")?)?;
-    let artifact =
-        artifacts.filter(|artifacts| !artifacts.is_none()).map(|artifacts| artifacts.get_item(&address.name));
-    if let Some(Ok(artifact)) = artifact {
-        complete(slf, &mut fields, &artifact)?;
-    }
-    if phase == Phase::Deploy && slf.call_method0("needs_artifact_generation")?.is_truthy()? {
-        let missing =
-            missing_fields(slf)?.into_iter().find(|field| fields.get(field).is_some_and(Value::is_null));
-        if let Some(field) = missing {
-            let message =
-                format!("{address} has no {field} yet: let the model write it first, or give it yourself");
-            return Err(errors::exception(py, "CompileError", &message));
+    let completed = match artifact {
+        Some(artifact) => resource.call_method1("_completed", (pythonize(py, artifact)?,))?,
+        None => resource.clone(),
+    };
+    let mut steps = |phase: Phase| -> PyResult<Option<Vec<Step>>> {
+        match work_of(resource, phase)? {
+            Form::Code => Ok(Some(vec![Step::Code(code(resource, phase, artifacts, folder)?)])),
+            Form::Data => data(&completed, phase, &name, secrets)
+                .map(Some)
+                .map_err(|error| blame(py, error, &address, data_method(phase), folder)),
+            Form::None if phase == Phase::Destroy => Ok(None),
+            Form::None => Ok(Some(vec![Step::Code(code(resource, phase, artifacts, folder)?)])),
         }
-    }
-    kinds::render(&template, phase, &address, &fields, &folder(slf)?).map_err(|error| errors::map(py, &error))
-}
-
-/// What the state keeps of a resource, and what it must not keep.
-pub struct Kept {
-    /// Its fields, completed by the model, without secrets.
-    pub fields: Map<String, Value>,
-    /// Its secrets, as far as they may stand in the code that takes it down.
-    pub secrets: Vec<String>,
-    /// What it declares to be secret, and nothing may tell.
-    pub declared: Vec<String>,
-}
-
-/// What the state is to know of a resource.
-pub fn kept(resource: &Bound<'_, PyAny>, artifact: Option<&Artifact>) -> PyResult<Kept> {
-    let mut fields: Map<String, Value> = depythonize(&resource.call_method0("_kept_fields")?)?;
+    };
+    let deploy = if with_deploy { steps(Phase::Deploy)?.unwrap_or_default() } else { Vec::new() };
+    let destroy = steps(Phase::Destroy)?;
+    let text = |object: Py<PyAny>| -> PyResult<Vec<String>> {
+        object.bind(py).try_iter()?.map(|item| item?.extract()).collect()
+    };
+    let identity: String = call(&completed, "identity")?.extract(py)?;
+    let fields: Map<String, Value> = depythonize(&completed.call_method0("_kept_fields")?)?;
+    let values: Map<String, Value> = depythonize(&completed.call_method0("_changed_fields")?)?;
     let declared: Vec<String> = resource.call_method0("_secrets")?.extract()?;
-    let mut secrets = declared.clone();
-    // The code of a built-in kind names its fields, and none that is secret.
-    if overrides(resource, Phase::Destroy)? {
-        secrets.extend(state::hidden(&fields));
-    } else {
-        secrets.clear();
+    let mut hidden: Vec<String> = declared.clone();
+    if work_of(resource, Phase::Destroy)? == Form::Code {
+        // Code can hold a secret in any spelling, and also a value that only looks like one.
+        hidden.extend(state::hidden(&fields));
     }
-    let name = resource.getattr("name")?.str()?.to_string();
-    secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET && *secret != name);
-    let has_field = !resource.getattr("__artifact_field__")?.is_none();
-    // What a kind of the user's own does with a text is its own business.
-    if let Some(artifact) = artifact.filter(|artifact| has_field || matches!(artifact, Artifact::Object(_))) {
-        complete(resource, &mut fields, &pythonize(resource.py(), artifact)?)?;
-    }
-    Ok(Kept { fields: state::shown(&fields), secrets, declared })
+    hidden.retain(|secret| secret.chars().count() >= SHORTEST_SECRET && *secret != name);
+    let on: Option<Vec<String>> = resource.call_method0("_on_hosts")?.extract()?;
+    let own_code = match deploy.as_slice() {
+        [Step::Code(code)] => Some(hash::sha256(code.as_bytes())),
+        _ => None,
+    };
+    let mut compiled = CompiledResource::new(address.clone(), identity);
+    compiled.claims = text(call(&completed, "claims")?)?;
+    compiled.uses = text(call(&completed, "uses")?)?;
+    compiled.group = group(resource)?;
+    compiled.protect = resource.getattr("protect")?.is_truthy()?;
+    compiled.hosts = on.map_or(Hosts::All, Hosts::Only);
+    compiled.removal = removal(py, destroy.as_deref(), &hidden)?;
+    compiled.deploy = deploy;
+    compiled.destroy = destroy;
+    compiled.fields = state::shown(&fields);
+    compiled.given = values.keys().cloned().collect();
+    compiled.code_fingerprint = own_code;
+    compiled.text_field = resource.call_method0("_text_field")?.extract()?;
+    compiled.secrets = declared;
+    compiled.defined_at = defined_at(resource)?;
+    Ok((compiled, values))
 }
 
-/// Puts what the model wrote into the fields that the user left out, and into no others.
-fn complete(
-    slf: &Bound<'_, PyAny>,
-    fields: &mut Map<String, Value>,
-    artifact: &Bound<'_, PyAny>,
-) -> PyResult<()> {
-    let suggested: Map<String, Value> =
-        match slf.getattr("__artifact_field__")?.extract::<Option<String>>()? {
-            Some(field) => Map::from_iter([(field, depythonize(artifact)?)]),
-            None => depythonize(artifact)?,
+/// The part of the steps that take a resource down that the state may keep.
+fn removal(py: Python<'_>, destroy: Option<&[Step]>, hidden: &[String]) -> PyResult<Removal> {
+    let Some(steps) = destroy else { return Ok(Removal::Unknown) };
+    for step in steps {
+        let holds = match step {
+            Step::Code(code) => secrets::stand_in(py, code, hidden)?,
+            Step::Operation(operation) => {
+                let text = serde_json::to_string(operation).unwrap_or_default();
+                hidden.iter().any(|secret| text.contains(secret.as_str()))
+            }
         };
-    let set_by_user = slf.getattr("model_fields_set")?;
-    // An older lock may hold more than was ever asked for.
-    let wanted = missing_fields(slf)?;
-    for (field, value) in suggested.into_iter().filter(|(field, _)| wanted.contains(field)) {
-        let is_free = !set_by_user.contains(&field)?;
-        if let Some(slot) = fields.get_mut(&field).filter(|slot| slot.is_null() || is_free) {
-            *slot = value;
+        if holds {
+            return Ok(Removal::Secret);
         }
     }
-    Ok(())
+    Ok(Removal::Steps(steps.to_vec()))
 }
 
-/// The fields that the model can fill.
-fn missing_fields(slf: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    if let Some(field) = slf.getattr("__artifact_field__")?.extract::<Option<String>>()? {
-        return Ok(vec![field]);
-    }
-    let model = slf.call_method0("answer_model")?;
-    if model.is_none() {
-        return Ok(Vec::new());
-    }
-    model.getattr("model_fields")?.try_iter()?.map(|field| field?.extract()).collect()
-}
-
-/// The name of the method that a phase calls.
+/// The name of the method that returns pyinfra code for a phase.
 fn method(phase: Phase) -> &'static str {
     match phase {
         Phase::Deploy => "to_pyinfra_operations",
@@ -154,10 +228,23 @@ fn method(phase: Phase) -> &'static str {
     }
 }
 
+/// The name of the method that gives operations for a phase.
+fn data_method(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Deploy => "operations",
+        Phase::Destroy => "destroy_operations",
+    }
+}
+
+/// The place where a resource is defined, such as `main.py, line 3`.
+pub fn defined_at(resource: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    resource.getattr("_origin")?.getattr("defined_at")?.extract()
+}
+
 /// What a resource is called.
 pub fn address(resource: &Bound<'_, PyAny>) -> PyResult<Address> {
     let kind = resource.get_type().name()?.to_string();
-    Ok(Address { kind, name: resource.getattr("name")?.str()?.to_string() })
+    Ok(Address { kind, name: resource.call_method0("_qualified_name")?.extract()? })
 }
 
 /// The path of the group that a resource is in, such as `webapp/storage`.
@@ -209,19 +296,14 @@ pub fn blame(py: Python<'_>, error: PyErr, address: &Address, method: &str, proj
 }
 
 /// Gets a resource's code for one phase, and makes sure that it is Python.
-///
-/// `None` where the resource does not say how it is taken down.
-pub fn code(
+fn code(
     resource: &Bound<'_, PyAny>,
     phase: Phase,
     artifacts: &Bound<'_, PyDict>,
     project: &Path,
-) -> PyResult<Option<String>> {
+) -> PyResult<String> {
     let py = resource.py();
     let address = address(resource)?;
-    if phase == Phase::Destroy && !says_how_to_destroy(resource)? {
-        return Ok(None);
-    }
     let failed = |reason: &str| {
         errors::exception(py, "CompileError", &format!("{address} cannot be compiled: {reason}"))
     };
@@ -235,23 +317,10 @@ pub fn code(
             method(phase)
         )));
     };
-    let code = as_module(py, code.to_str()?).map_err(|error| {
+    as_module(py, code.to_str()?).map_err(|error| {
         let reason = error.value(py).to_string();
         failed(&format!("what its {} returned is not Python: {reason}", method(phase)))
-    })?;
-    Ok(Some(code))
-}
-
-/// Whether a resource says how it is taken down: a built-in kind does, and an override does.
-fn says_how_to_destroy(resource: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(!resource.getattr("__template__")?.is_none() || overrides(resource, Phase::Destroy)?)
-}
-
-/// Whether the code of a phase is the user's own, and not a template's.
-pub fn overrides(resource: &Bound<'_, PyAny>, phase: Phase) -> PyResult<bool> {
-    let method = method(phase);
-    let inherited = resource.py().get_type::<Resource>().getattr(method)?;
-    Ok(!resource.get_type().getattr(method)?.is(&inherited))
+    })
 }
 
 /// Takes off the margin that code has where it was written inside a method, as in the

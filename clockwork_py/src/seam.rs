@@ -62,7 +62,8 @@ pub fn run_script<'py>(
             let line = text.lines().count() + 1;
             text.push_str(&code);
             let needs = needs.next().unwrap_or_default();
-            Section { address: Address { kind, name }, line, code, needs, hosts: Hosts::All }
+            let (address, identity) = (Address { kind, name }, String::new());
+            Section { address, identity, line, code, needs, hosts: Hosts::All, effects: Vec::new() }
         })
         .collect();
     let context = Context { project, ..Context::default() };
@@ -81,7 +82,7 @@ pub fn run_script<'py>(
         fail_fast,
         context,
     };
-    let script = Script { text, prelude: prelude.to_owned(), sections };
+    let script = Script { text, prelude: prelude.to_owned(), sections, uses_own_modules: false };
     let run = ScriptRun { file, script: &script, removes, stopped: &[], diffs: false };
     let outcome = Session::within(py, &options, |session| {
         if plan { session.plan(py, &run) } else { session.execute(py, &run, Approval::Given(&decided)) }

@@ -5,23 +5,21 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use clockwork_core::cli::Verb;
 use clockwork_core::event::{Observer, Silent};
-use clockwork_core::outcome::{Failure, Report};
 use clockwork_core::settings::{Overrides, Settings};
-use clockwork_core::watch::{Notification, NotificationLog, Place, Round};
+use clockwork_core::watch::{Notification, Round};
 use clockwork_core::webhook::Webhook;
-use pyo3::exceptions::{PyException, PyValueError};
+use clockwork_core::workflow;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use pythonize::pythonize;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::invocation::{Approval, Approver, Invocation};
-use crate::options::{self, Options};
+use crate::project::PySource;
 use crate::wait::{check_signals, runtime, wait};
-use crate::{errors, load, pipeline};
+use crate::{errors, load, options, run};
 
 /// How long Python sleeps in one piece. A signal wakes it at once, but for one that comes in the
 /// moment before it falls asleep.
@@ -41,19 +39,13 @@ pub struct Wish {
     pub targets: Vec<String>,
 }
 
-/// Something that is watched.
+/// A project that is watched, and the place where it is told.
 pub struct Watch {
-    source: Py<PyAny>,
-    folder: PathBuf,
-    overrides: Overrides,
-    compiler: Option<Py<PyAny>>,
-    heal: bool,
-    targets: Vec<String>,
+    source: PySource,
+    watch: workflow::watch::Watch,
     webhook: Option<Webhook>,
     interval: Duration,
     observer: Arc<dyn Observer>,
-    notification_log: NotificationLog,
-    number: u64,
     began: Option<Instant>,
 }
 
@@ -63,17 +55,16 @@ impl Watch {
         source: Bound<'_, PyAny>,
         wish: Wish,
         overrides: Overrides,
-        compiler: Option<Py<PyAny>>,
+        compiler: Option<&Bound<'_, PyAny>>,
         observer: Arc<dyn Observer>,
     ) -> PyResult<Self> {
         let py = source.py();
-        let core = |error| errors::map(py, &error);
         let interval = Some(wish.interval).filter(|seconds| *seconds > 0.0);
         let interval = interval.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let interval =
             interval.ok_or_else(|| PyValueError::new_err("the interval is a number of seconds, above 0"))?;
         let working_folder = std::env::current_dir()?;
-        // What main.py does to the working folder is no reason to look elsewhere in the next round.
+        // A main.py that changes the working folder is no reason to look elsewhere in the next round.
         let (source, folder) = match source.extract::<PathBuf>() {
             Ok(path) => {
                 let path = working_folder.join(path);
@@ -86,21 +77,17 @@ impl Watch {
         let webhook = if given.is_some() {
             given
         } else {
-            let settings = Settings::load(&folder, &working_folder, &overrides).map_err(core)?;
+            let settings = Settings::load(&folder, &working_folder, &overrides);
+            let settings = settings.map_err(|error| errors::map(py, error))?;
             settings.webhook.map(|address| address.reveal().to_owned())
         };
+        let webhook = webhook.as_deref().map(Webhook::parse).transpose();
         Ok(Self {
-            source: source.unbind(),
-            folder,
-            overrides,
-            compiler,
-            heal: wish.heal,
-            targets: wish.targets,
-            webhook: webhook.as_deref().map(Webhook::parse).transpose().map_err(core)?,
+            source: PySource::new(&source, compiler),
+            watch: workflow::watch::Watch::new(folder, overrides, wish.heal, wish.targets),
+            webhook: webhook.map_err(|error| errors::map(py, error))?,
             interval,
             observer,
-            notification_log: NotificationLog::default(),
-            number: 0,
             began: None,
         })
     }
@@ -108,65 +95,10 @@ impl Watch {
     /// Looks once, and repairs where that is asked for. Whatever goes wrong stands in the round; an
     /// error is `KeyboardInterrupt` and its like, after everything has been stopped.
     pub fn round(&mut self, py: Python<'_>) -> PyResult<(Round, Vec<Notification>)> {
-        let began = Instant::now();
-        self.began = Some(began);
-        self.number += 1;
-        let mut round = Round::new(self.number, self.folder.display().to_string());
-        match self.run(py, Verb::Plan, None) {
-            Ok(report) => {
-                round.add_plan(report);
-                self.repair(py, &mut round)?;
-            }
-            Err(error) => round.error = Some(problem(py, &error).ok_or(error)?),
-        }
-        self.observer.finish();
-        round.seconds = began.elapsed().as_secs_f64();
-        let notifications = self.notification_log.notifications(&round);
-        Ok((round, notifications))
-    }
-
-    fn repair(&self, py: Python<'_>, round: &mut Round) -> PyResult<()> {
-        let places = if self.heal { round.repairable() } else { Vec::new() };
-        if places.is_empty() {
-            return Ok(());
-        }
-        match self.run(py, Verb::Apply, Some(places.clone())) {
-            Ok(report) if report.dry_run => {
-                let why = "what is to be repaired has changed meanwhile: the next round looks again";
-                round.notes.push(why.to_owned());
-            }
-            Ok(report) => round.add_repair(report),
-            Err(error) => {
-                let problem = problem(py, &error).ok_or(error)?;
-                if problem.class == "StateLockedError" {
-                    let why = format!("nothing is repaired in this round: {}", problem.message);
-                    round.notes.push(why);
-                } else {
-                    round.add_failed_repair(&places, &problem.message);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs the pipeline: a plan of everything, or an apply of what is to be repaired.
-    fn run(&self, py: Python<'_>, verb: Verb, only: Option<Vec<Place>>) -> PyResult<Report> {
-        let repairs = only.is_some();
-        let options = Options::default();
-        let source = self.source.bind(py).clone();
-        let invocation = options.invocation(verb, source, self.overrides.clone())?;
-        let invocation = Invocation {
-            unattended: true,
-            // Of what is to be repaired nothing else comes along.
-            targets: if repairs { Vec::new() } else { self.targets.clone() },
-            check: repairs,
-            approver: only.is_some().then(|| Box::new(Surgeon) as Box<dyn Approver>),
-            only,
-            compiler: self.compiler.as_ref().map(|compiler| compiler.bind(py).clone()),
-            observer: Arc::clone(&self.observer),
-            ..invocation
-        };
-        pipeline::run(py, &invocation)
+        self.began = Some(Instant::now());
+        let watch = &mut self.watch;
+        run::with_ports(&self.source, None, &self.observer, |ports| watch.round(ports))
+            .map_err(|error| errors::map(py, error))
     }
 
     /// Tells the webhook, if there is one. Where that fails, standard error says so.
@@ -212,34 +144,6 @@ impl Watch {
     }
 }
 
-/// Says yes to a repair that repairs and does nothing else.
-struct Surgeon;
-
-impl Approver for Surgeon {
-    fn wants_gone(&self) -> bool {
-        false
-    }
-
-    fn approve(&self, _py: Python<'_>, plan: &Report) -> PyResult<Approval> {
-        let repairs = plan.deploy.resources.iter().all(|resource| {
-            let kept = resource.standing.protected && resource.replaces;
-            !resource.action.is_change() || (resource.standing.settled && !kept)
-        });
-        Ok(if repairs { Approval::Go { prune: false } } else { Approval::Stop })
-    }
-}
-
-/// What is wrong with a round, unless it is to end the watch.
-fn problem(py: Python<'_>, error: &PyErr) -> Option<Failure> {
-    if !error.is_instance_of::<PyException>(py) {
-        return None;
-    }
-    let kind = error.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
-    let message = error.value(py).to_string();
-    let message = if errors::is_ours(py, error) { message } else { format!("{kind}: {message}") };
-    Some(Failure::new(kind, message))
-}
-
 /// What `clockwork.watch` is made of.
 #[pyclass(frozen, module = "clockwork._core")]
 pub struct Watcher(Mutex<Watch>);
@@ -251,7 +155,7 @@ impl Watcher {
         source: Bound<'_, PyAny>,
         wish: &Bound<'_, PyAny>,
         overrides: &Bound<'_, PyDict>,
-        compiler: Option<Py<PyAny>>,
+        compiler: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let (wish, overrides) = (pythonize::depythonize(wish)?, options::settings(overrides)?);
         Ok(Self(Mutex::new(Watch::new(source, wish, overrides, compiler, Arc::new(Silent))?)))

@@ -81,7 +81,7 @@ pub(super) struct Imports {
     /// Functions of `clockwork.operations` that give deferred values.
     deferred: BTreeSet<&'static str>,
     /// Whether a module of the user's own is used.
-    users: bool,
+    pub users: bool,
     /// Whether `StringIO` is used.
     pub text_file: bool,
     /// Whether `BytesIO` is used.

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::operation::Step;
+use crate::operation::{Effects, Step};
 use crate::resource::Address;
 use imports::Imports;
 
@@ -71,6 +71,8 @@ pub struct Section {
     pub needs: Vec<usize>,
     /// The hosts that it is for.
     pub hosts: Hosts,
+    /// The declared effects of its operations, in order. Empty where any of its steps is code.
+    pub effects: Vec<Effects>,
 }
 
 /// A compiled `deploy.py` or `destroy.py`, whole and in parts.
@@ -84,6 +86,8 @@ pub struct Script {
     pub prelude: String,
     /// The resources' parts, in order.
     pub sections: Vec<Section>,
+    /// Whether modules of the user's own are imported.
+    pub uses_own_modules: bool,
 }
 
 /// The files of a compiled project.
@@ -137,10 +141,11 @@ impl Compiler<'_> {
             text.push_str(&code);
             let lines = code.matches('\n').count();
             let Work { address, identity, hosts, .. } = work.clone();
-            sections.push(Section { address, identity, line, code, needs, hosts });
+            let effects = effects(&work.steps);
+            sections.push(Section { address, identity, line, code, needs, hosts, effects });
             line += lines;
         }
-        Script { text, prelude, sections }
+        Script { text, prelude, sections, uses_own_modules: imports.users }
     }
 
     /// Writes the code of one resource.
@@ -158,6 +163,15 @@ impl Compiler<'_> {
         }
         if code.trim().is_empty() { "pass\n".to_owned() } else { code }
     }
+}
+
+/// The declared effects of steps that are all operations.
+fn effects(steps: &[Step]) -> Vec<Effects> {
+    let effects = steps.iter().map(|step| match step {
+        Step::Operation(operation) => Some(operation.effects.clone()),
+        Step::Code(_) => None,
+    });
+    effects.collect::<Option<_>>().unwrap_or_default()
 }
 
 /// Writes steps as code alone, without a head, for people.
@@ -178,7 +192,7 @@ pub fn code_of(steps: &[Step]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::{Argument, Deferred, Effects, Operation};
+    use crate::operation::{Argument, Deferred, Operation};
     use serde_json::{Map, json};
 
     fn compile(steps: Vec<Step>) -> Script {

@@ -6,14 +6,14 @@ mod moves;
 mod removals;
 mod saved;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use crate::VERSION;
 use crate::outcome::{Action, DeployOutcome, FieldChange, Prior, ResourceOutcome};
 use crate::ownership::{self, Ownership};
-use crate::resource::{Address, CompiledResource};
+use crate::resource::{Address, CompiledResource, Desired};
 use crate::state::{Deployed, Difference, State, StateEntry};
 
 pub use moves::{Moves, align, moves};
@@ -27,13 +27,12 @@ pub type Chosen<'a> = &'a dyn Fn(&Address, &str) -> bool;
 ///
 /// Before anything is run, and after it: `state` is what was known before.
 pub fn compare(outcome: &mut DeployOutcome, wanted: &[CompiledResource], state: &State, chosen: Chosen<'_>) {
-    let wanted: HashMap<&Address, &CompiledResource> =
-        wanted.iter().map(|wanted| (&wanted.address, wanted)).collect();
+    let wanted = Desired::new(wanted);
     let known = state.by_identity();
     for resource in &mut outcome.resources {
         resource.ownership = ownership::judge(resource, state);
         let entry = known.get(&(resource.host.as_str(), resource.identity.as_str())).copied();
-        let wanted = wanted.get(&resource.address).copied().filter(|_| !resource.removes);
+        let wanted = wanted.get(&resource.address, &resource.host).filter(|_| !resource.removes);
         resource.prior = prior(wanted, entry);
         resource.group = match (wanted, entry) {
             (Some(wanted), _) => wanted.group.clone(),

@@ -1,17 +1,15 @@
 //! The effect of a run on the state: it notes what it begins, and then what came of it.
 
-use std::collections::HashMap;
-
 use super::entry::{Deployed, Pending, PendingAction, Removal, StateEntry};
 use super::{State, now, version};
 use crate::hash::keyed_sha256;
 use crate::outcome::{Action, ResourceOutcome};
-use crate::resource::{Address, CompiledResource};
+use crate::resource::{Address, CompiledResource, Desired};
 
 /// Notes the work that a run is about to do, before it does any of it, so that a run that is killed leaves
 /// nothing behind that nobody knows of.
 pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[CompiledResource]) {
-    let wanted = by_address(wanted);
+    let wanted = Desired::new(wanted);
     for outcome in planned.iter().filter(|outcome| outcome.action.is_change()) {
         if outcome.removes {
             let Some(entry) = state.find_mut(&outcome.host, &outcome.identity) else { continue };
@@ -19,7 +17,7 @@ pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[CompiledR
             entry.keep_leftovers(&steps, &Removal::Unknown);
             let removal = Removal::Steps(steps);
             entry.pending = Some(pending(PendingAction::Remove, removal));
-        } else if let Some(wanted) = wanted.get(&outcome.address) {
+        } else if let Some(wanted) = wanted.get(&outcome.address, &outcome.host) {
             let entry = state.entry(wanted, &outcome.host);
             describe(entry, wanted);
             // An earlier run may have left something else here.
@@ -33,7 +31,7 @@ pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[CompiledR
 
 /// Notes the outcome of it. `before` is the state before it was begun.
 pub fn record(state: &mut State, before: &State, done: &[ResourceOutcome], wanted: &[CompiledResource]) {
-    let wanted = by_address(wanted);
+    let wanted = Desired::new(wanted);
     for outcome in done {
         if outcome.action == Action::Skipped {
             settle(state, before, outcome);
@@ -41,7 +39,7 @@ pub fn record(state: &mut State, before: &State, done: &[ResourceOutcome], wante
             // Nobody knows how far it came: it stays pending.
         } else if outcome.removes {
             state.entries.retain(|entry| !entry.is(&outcome.host, &outcome.identity));
-        } else if let Some(wanted) = wanted.get(&outcome.address) {
+        } else if let Some(wanted) = wanted.get(&outcome.address, &outcome.host) {
             deployed(state, outcome, wanted);
         }
     }
@@ -50,10 +48,6 @@ pub fn record(state: &mut State, before: &State, done: &[ResourceOutcome], wante
 /// Drops the entries of a resource, on one host or on all.
 pub fn forget(state: &mut State, address: &Address, host: Option<&str>) {
     state.entries.retain(|entry| entry.address != *address || host.is_some_and(|host| entry.host != host));
-}
-
-fn by_address(wanted: &[CompiledResource]) -> HashMap<&Address, &CompiledResource> {
-    wanted.iter().map(|wanted| (&wanted.address, wanted)).collect()
 }
 
 fn pending(intent: PendingAction, removal: Removal) -> Pending {

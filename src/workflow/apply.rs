@@ -289,7 +289,7 @@ impl Run<'_> {
                 None => false,
             }
         };
-        self.secrets.redact_outcome(outcome);
+        self.redactor.redact_outcome(outcome);
         plan::compare(outcome, self.resources, &self.scope.state, &chosen);
     }
 

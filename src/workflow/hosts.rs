@@ -7,8 +7,10 @@ use super::ports::{Project, Session, SessionOptions};
 use super::scope::Scope;
 use super::Ports;
 use crate::error::Result;
+use crate::intent::SecretValues;
 use crate::settings::Settings;
 
+#[expect(clippy::too_many_arguments, reason = "each is a part of the run")]
 /// Opens a session, does work in it, and closes it, whichever way the work ends.
 pub(super) fn in_session(
     ports: &Ports<'_>,
@@ -17,15 +19,17 @@ pub(super) fn in_session(
     settings: &Settings,
     scope: &Scope,
     inventory: &str,
-    secrets: &crate::redact::Redactor,
+    redactor: &crate::redact::Redactor,
+    secrets: &SecretValues,
     work: impl FnOnce(&mut dyn Session) -> Result<()>,
 ) -> Result<()> {
-    let observer = Arc::new(crate::redact::RedactingObserver { inner: Arc::clone(&ports.observer), redactor: secrets.clone() });
+    let observer = Arc::new(crate::redact::RedactingObserver { inner: Arc::clone(&ports.observer), redactor: redactor.clone() });
     let session = SessionOptions {
         inventory,
         folder: &settings.output_dir,
         fail_fast: options.fail_fast,
         lineage: &scope.state.lineage,
+        secrets,
         observer,
     };
     let mut session = ports.engine.open(&session, project)?;

@@ -15,6 +15,7 @@ mod notes;
 pub mod options;
 pub mod ports;
 mod scope;
+pub mod watch;
 #[cfg(test)]
 mod tests;
 
@@ -25,17 +26,34 @@ use crate::cli::Verb;
 use crate::compile::Deployment;
 use crate::error::{Error, Result};
 use crate::event::Observer;
+use crate::intent::SecretValues;
 use crate::outcome::Report;
 use crate::redact;
-use crate::resource::CompiledResource;
+use crate::graph::Graph;
+use crate::resource::{CompiledResource, DeclaredResource};
 use crate::settings::Settings;
-use crate::state::Store;
+use crate::state::{Rename, Store};
 
 use self::options::Options;
 use self::ports::{Approver, Engine, Process, Project, Session, Source};
 use self::scope::Scope;
 
 pub use self::compile::compile_to;
+
+/// The graph of a project's resources.
+pub fn graph(resources: &[DeclaredResource]) -> Graph {
+    scope::graph(resources)
+}
+
+/// The order in which resources come after what they need.
+pub fn order(resources: &[DeclaredResource]) -> Result<Vec<usize>> {
+    graph(resources).order()
+}
+
+/// The resources that have another name now.
+pub fn renames(resources: &[DeclaredResource]) -> Vec<Rename> {
+    scope::renames(resources)
+}
 
 /// The parts that a run works with.
 pub struct Ports<'a> {
@@ -61,7 +79,7 @@ struct Run<'a> {
     store: &'a Store,
     deployment: &'a Deployment,
     resources: &'a [CompiledResource],
-    secrets: &'a redact::Redactor,
+    redactor: &'a redact::Redactor,
 }
 
 /// Runs a command as far as its verb says.
@@ -107,8 +125,8 @@ fn stages(ports: &Ports<'_>, options: &Options, report: &mut Report) -> Result<(
             return Ok(());
         }
         let inventory = project.inventory()?;
-        let secrets = redact::Redactor::default();
-        return hosts::in_session(ports, options, project, &settings, &scope, &inventory, &secrets, |session| {
+        let (redactor, secrets) = (redact::Redactor::default(), SecretValues::default());
+        return hosts::in_session(ports, options, project, &settings, &scope, &inventory, &redactor, &secrets, |session| {
             check::run(session, options, &scope, report)
         });
     }
@@ -132,7 +150,7 @@ fn stages(ports: &Ports<'_>, options: &Options, report: &mut Report) -> Result<(
     if verb == Verb::Generate {
         return Ok(());
     }
-    let secrets = redact::Redactor::new(resources.iter().flat_map(|resource| &resource.secrets));
+    let redactor = redact::Redactor::new(resources.iter().flat_map(|resource| &resource.secrets));
     let run = Run {
         ports,
         options,
@@ -142,10 +160,12 @@ fn stages(ports: &Ports<'_>, options: &Options, report: &mut Report) -> Result<(
         store: &store,
         deployment: &deployment,
         resources: &resources,
-        secrets: &secrets,
+        redactor: &redactor,
     };
+    let named = resources.iter().flat_map(|resource| resource.named_secrets.0.clone());
+    let secrets = SecretValues(named.collect());
     let inventory = &deployment.inventory;
-    hosts::in_session(ports, options, project, &settings, &scope, inventory, &secrets, |session| {
+    hosts::in_session(ports, options, project, &settings, &scope, inventory, &redactor, &secrets, |session| {
         run.deploy(session, report)
     })
 }

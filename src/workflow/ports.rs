@@ -12,6 +12,7 @@ use super::approval::Question;
 use crate::compile::Script;
 use crate::error::Result;
 use crate::event::Observer;
+use crate::intent::SecretValues;
 use crate::llm::Endpoint;
 use crate::outcome::{CheckOutcome, DeployOutcome, HostError, Report};
 use crate::resource::{Address, Artifact, CompiledResource, DeclaredResource, Request};
@@ -62,6 +63,9 @@ pub trait Project: Sync {
 
     /// Whether any of these resources has an assertion.
     fn has_assertions(&self, places: &[usize]) -> Result<bool>;
+
+    /// The project itself, for an engine that knows it.
+    fn as_any(&self) -> &dyn std::any::Any;
 }
 
 /// An engine that deploys.
@@ -83,6 +87,8 @@ pub struct SessionOptions<'a> {
     pub fail_fast: bool,
     /// The lineage of the project's state, for labels.
     pub lineage: &'a str,
+    /// The values of secrets that compiled code names.
+    pub secrets: &'a SecretValues,
     /// Told of what happens.
     pub observer: Arc<dyn Observer>,
 }
@@ -114,6 +120,7 @@ pub trait Session {
 pub type Decide<'a> = &'a mut dyn FnMut(&DeployOutcome) -> Result<Option<Permissions>>;
 
 /// A script, and how it is run.
+#[derive(Clone, Copy)]
 pub struct ScriptRun<'a> {
     /// The name of the script's file in the session's folder.
     pub file: &'a str,
@@ -150,6 +157,17 @@ pub enum Aside {
     PutBack,
     /// The thing that was set aside goes.
     Drop,
+}
+
+impl Aside {
+    /// The word for it that operations are told.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::SetAside => "set_aside",
+            Self::PutBack => "put_back",
+            Self::Drop => "drop",
+        }
+    }
 }
 
 impl Default for Permission {

@@ -6,7 +6,7 @@ use super::Ports;
 use super::options::Options;
 use super::ports::Project;
 use crate::cli::Verb;
-use crate::error::{Error, Result};
+use crate::error::{Error, Origin, Result};
 use crate::graph::Graph;
 use crate::resource::{Address, DeclaredResource};
 use crate::state::{Rename, State, StateEntry, Store};
@@ -86,6 +86,10 @@ impl Project for Remains {
     fn has_assertions(&self, _: &[usize]) -> Result<bool> {
         Ok(false)
     }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
 }
 
 /// Loads the project. What is to be taken down can be where main.py is gone or broken, as long as the state
@@ -97,7 +101,7 @@ pub(super) fn open<'a>(
 ) -> Result<Box<dyn Project + 'a>> {
     let can_do_without = options.verb == Verb::Destroy || options.saved.is_some();
     let error = match ports.source.load() {
-        Err(error) if can_do_without && !matches!(error, Error::Interrupted | Error::Foreign(_)) => error,
+        Err(error) if can_do_without && is_ours(&error) => error,
         loaded => return loaded,
     };
     let Some((folder, source)) = ports.source.place() else { return Err(error) };
@@ -113,6 +117,14 @@ pub(super) fn open<'a>(
     let why = why.lines().next().unwrap_or_default();
     notes.push(format!("what is taken down is what the state knows, because {why}"));
     Ok(Box::new(Remains { folder, source }))
+}
+
+/// Whether an error says what is wrong with the project, and is no accident of its code.
+fn is_ours(error: &Error) -> bool {
+    match error {
+        Error::Foreign { origin, .. } => *origin == Origin::Ours,
+        error => !error.is_interrupt(),
+    }
 }
 
 /// Reads the state, where the verb has to do with it.

@@ -2,12 +2,15 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use clockwork_core::cli::{Display, Verb};
+use clockwork_core::cli::Display;
+use clockwork_core::error::Result;
 use clockwork_core::outcome::Report;
-use clockwork_core::{plan, report};
+use clockwork_core::report;
+use clockwork_core::workflow::approval::Question;
+use clockwork_core::workflow::ports::{Approval, Approver};
 use pyo3::prelude::*;
 
-use crate::invocation::{Approval, Approver};
+use crate::errors;
 
 /// Somebody at a terminal, or nobody.
 pub struct Asker {
@@ -31,11 +34,11 @@ impl Asker {
 }
 
 impl Approver for Asker {
-    fn wants_gone(&self) -> bool {
+    fn can_ask(&self) -> bool {
         self.terminal && self.asks
     }
 
-    fn approve(&self, py: Python<'_>, planned: &Report) -> PyResult<Approval> {
+    fn approve(&self, planned: &Report, question: &Question) -> Result<Approval> {
         let go = Approval::Go { prune: self.prune };
         if !planned.deploy.changed() {
             return Ok(go);
@@ -43,39 +46,49 @@ impl Approver for Asker {
         if !self.display.json {
             let _ = std::io::stdout().write_all(report::plan(planned, self.terminal).as_bytes());
         }
-        if !(self.terminal && self.asks) {
+        if !self.can_ask() || !question.is_needed() {
             return Ok(go);
         }
-        let (gone, wanted): (Vec<_>, Vec<_>) =
-            planned.deploy.resources.iter().cloned().partition(|resource| resource.gone && resource.changed);
-        let taken = plan::takes_away(&clockwork_core::outcome::DeployOutcome {
-            resources: wanted,
-            ..Default::default()
-        });
-        let destroys = planned.command == Verb::Destroy.word();
-        if destroys && !ask(py, "Take all this down?")? {
-            return Ok(Approval::Stop);
-        }
-        if !destroys && taken && !ask(py, "Something is going to be removed or replaced. Go on?")? {
-            return Ok(Approval::Stop);
-        }
-        if destroys || gone.is_empty() || self.prune {
-            return Ok(go);
-        }
-        let question = match gone.len() {
-            1 => "Remove what main.py no longer has?".to_owned(),
-            several => format!("Remove the {several} things that main.py no longer has?"),
-        };
-        Ok(Approval::Go { prune: ask(py, &question)? })
+        Python::attach(|py| self.answer(py, question)).map_err(|error| Python::attach(|py| errors::to_core(py, error)))
     }
 }
 
-/// Asks a question. Whatever is no yes is a no.
-fn ask(py: Python<'_>, question: &str) -> PyResult<bool> {
-    eprint!("{question} [y/N] ");
+impl Asker {
+    fn answer(&self, py: Python<'_>, question: &Question) -> PyResult<Approval> {
+        if question.orphans > 0 {
+            let what = match question.orphans {
+                1 => "what main.py no longer has".to_owned(),
+                several => format!("the {several} things that main.py no longer has"),
+            };
+            let text = format!("Go on, and remove {what}? y: yes, k: go on and keep it, n: no [y/k/N]");
+            return Ok(match ask(py, &text)?.as_str() {
+                "y" | "yes" => Approval::Go { prune: true },
+                "k" | "keep" => Approval::Go { prune: self.prune },
+                _ => Approval::Stop,
+            });
+        }
+        let text = if question.destroys {
+            "Take all this down?"
+        } else if question.takes_over {
+            "Something that this project did not make is going to be overwritten, replaced or removed. Go on?"
+        } else if question.takes_away {
+            "Something is going to be removed or replaced. Go on?"
+        } else {
+            "A model has just written some of this. Go on?"
+        };
+        let defaults_to_no = question.defaults_to_no();
+        let answer = ask(py, &format!("{text} {}", if defaults_to_no { "[y/N]" } else { "[Y/n]" }))?;
+        let yes = matches!(answer.as_str(), "y" | "yes") || (answer.is_empty() && !defaults_to_no);
+        Ok(if yes { Approval::Go { prune: self.prune } } else { Approval::Stop })
+    }
+}
+
+/// Asks a question and gives the answer, in lower case. The end of the input is an answer too: no.
+fn ask(py: Python<'_>, question: &str) -> PyResult<String> {
+    eprint!("{question} ");
     let _ = std::io::stderr().flush();
     // Python's own reading ends with Ctrl-C; Rust's goes on.
     let read = py.import("sys")?.getattr("stdin")?.call_method0("readline");
     let answer: String = read.inspect_err(|_| eprintln!())?.extract()?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    if answer.is_empty() { Ok("no".to_owned()) } else { Ok(answer.trim().to_lowercase()) }
 }

@@ -8,28 +8,29 @@ mod watch;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use clockwork_core::cli::{Change, Cli, Command, Display, ModelCommand, Part, Run, Verb, completion};
-use clockwork_core::event::Silent;
+use clockwork_core::event::{Observer, Silent};
 use clockwork_core::graph::GraphFormat;
 use clockwork_core::llm::Regenerate;
 use clockwork_core::lockfile::{self, Lock};
 use clockwork_core::outcome::Failure;
 use clockwork_core::settings::{LogLevel, Overrides, Secret, Settings};
-use clockwork_core::{VERSION, report, scaffold};
+use clockwork_core::workflow::options::Options;
+use clockwork_core::{VERSION, report, scaffold, workflow};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::json;
 
 use self::approve::Asker;
 use self::started::{Started, failure_of};
-use crate::invocation::Invocation;
-use crate::{errors, load, local_model, pipeline, stdio};
+use crate::project::PySource;
+use crate::{errors, load, local_model, options, run, stdio};
 
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
@@ -62,8 +63,7 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
         Command::Generate { run, show_prompts: true } => prompts(py, display, run),
         Command::Generate { run, .. } => {
             let started = Started::new(py, display)?;
-            let invocation = invocation(py, Verb::Generate, run, Extent::default());
-            started.execute(py, invocation).map(|(code, _)| code)
+            started.execute(py, Typed::new(Verb::Generate, run, Extent::default()), None).map(|(code, _)| code)
         }
         Command::Show { name, place } => {
             Ok(edge(display, "show", show(display, &name, Path::new(&place.path))))
@@ -80,7 +80,7 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
         Command::Check { place, part } => {
             let started = Started::new(py, display)?;
             let extent = Extent { part, ..Extent::default() };
-            started.execute(py, invocation(py, Verb::Check, Run::of(place), extent)).map(|(code, _)| code)
+            started.execute(py, Typed::new(Verb::Check, Run::of(place), extent), None).map(|(code, _)| code)
         }
     }
 }
@@ -162,28 +162,30 @@ fn apply(py: Python<'_>, display: Display, run: Run, extent: Extent, check: bool
         return started.refuse("apply", error, WRONG_USAGE);
     }
     let limited = prune || !extent.part.targets.is_empty();
-    let mut invocation = invocation(py, Verb::Apply, run, extent);
-    invocation.check = check;
-    match invocation.read_plan(py) {
-        Ok(false) => invocation.approver = Some(Box::new(asker)),
-        Ok(true) if limited => {
+    let mut typed = Typed::new(Verb::Apply, run, extent);
+    typed.options.check = check;
+    let source = typed.path.as_str().into_pyobject(py)?.into_any();
+    match options::saved_plan(&source, Verb::Apply) {
+        Ok(None) => return started.execute(py, typed, Some(&asker)).map(|(code, _)| code),
+        Ok(Some(_)) if limited => {
             let error = "a plan says by itself what is pruned and what it is limited to: give --prune and --target \
                          to `clockwork plan`";
             return started.refuse("apply", error, WRONG_USAGE);
         }
         // It was looked at when it was made, and is run as it is or not at all.
-        Ok(true) => {}
+        Ok(Some(saved)) => {
+            typed.path = saved.source.to_string_lossy().into_owned();
+            typed.options.run_saved(saved);
+        }
         Err(error) => return started.refuse("apply", &error.value(py).str()?.to_string(), FAILED),
     }
-    started.execute(py, invocation).map(|(code, _)| code)
+    started.execute(py, typed, None).map(|(code, _)| code)
 }
 
 fn destroy(py: Python<'_>, display: Display, run: Run, extent: Extent) -> PyResult<u8> {
     let started = Started::new(py, display)?;
     let asker = Asker::new(display, extent.asks(), false);
-    let mut invocation = invocation(py, Verb::Destroy, run, extent);
-    invocation.approver = Some(Box::new(asker));
-    started.execute(py, invocation).map(|(code, _)| code)
+    started.execute(py, Typed::new(Verb::Destroy, run, extent), Some(&asker)).map(|(code, _)| code)
 }
 
 fn plan(
@@ -195,72 +197,73 @@ fn plan(
     detailed_exitcode: bool,
 ) -> PyResult<u8> {
     let started = Started::new(py, display)?;
-    let mut invocation = invocation(py, Verb::Plan, run, extent);
-    invocation.out = out.map(Path::to_path_buf);
-    let (code, report) = started.execute(py, invocation)?;
+    let mut typed = Typed::new(Verb::Plan, run, extent);
+    typed.options.out = out.map(Path::to_path_buf);
+    let (code, report) = started.execute(py, typed, None)?;
     let pending = report.is_some_and(|report| report.deploy.resources.iter().any(|r| r.action.is_change()));
     Ok(if code == DONE && detailed_exitcode && pending { CHANGES_PENDING } else { code })
 }
 
-/// What was typed, as the pipeline takes it.
-fn invocation(py: Python<'_>, verb: Verb, run: Run, extent: Extent) -> Invocation<'_> {
-    let overrides = Overrides {
-        model: run.model,
-        api_key: run.api_key.map(Secret::from),
-        base_url: run.base_url,
-        concurrency: run.concurrency,
-        output_dir: None,
-        max_repairs: run.max_repairs,
-        max_tokens_total: run.max_tokens_total,
-        max_cost: run.max_cost,
-        allow_unverified_images: run.allow_unverified_images.then_some(true),
-    };
-    let regenerate = match run.regenerate {
-        None => Regenerate::None,
-        Some(names) if names.is_empty() => Regenerate::All,
-        Some(names) => Regenerate::Names(names),
-    };
-    let lock_timeout = extent.change.map_or(0.0, |change| change.lock_timeout);
-    Invocation {
-        verb,
-        source: PyString::new(py, &run.place.path).into_any(),
-        dry_run: run.dry_run,
-        fail_fast: run.fail_fast,
-        regenerate,
-        locked: run.locked,
-        targets: extent.part.targets,
-        prune: extent.prune,
-        lock_timeout: Duration::from_secs_f64(lock_timeout),
-        saved: None,
-        out: None,
-        adopts: None,
-        approver: None,
-        overrides,
-        compiler: None,
-        unattended: false,
-        only: None,
-        check: false,
-        observer: Arc::new(Silent),
-    }
+/// A command as it was typed: a path, and the options of a run.
+struct Typed {
+    path: String,
+    options: Options,
 }
 
-/// How much is to be logged. Settings that cannot be used are told of when they are needed.
-fn log_level(invocation: &Invocation<'_>) -> PyResult<LogLevel> {
-    let path: PathBuf = invocation.source.extract()?;
-    let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
-    let settings = Settings::load(folder, &std::env::current_dir()?, &invocation.overrides);
-    Ok(settings.map(|settings| settings.log_level).unwrap_or_default())
+impl Typed {
+    fn new(verb: Verb, run: Run, extent: Extent) -> Self {
+        let overrides = Overrides {
+            model: run.model,
+            api_key: run.api_key.map(Secret::from),
+            base_url: run.base_url,
+            concurrency: run.concurrency,
+            output_dir: None,
+            max_repairs: run.max_repairs,
+            max_tokens_total: run.max_tokens_total,
+            max_cost: run.max_cost,
+            allow_unverified_images: run.allow_unverified_images.then_some(true),
+        };
+        let regenerate = match run.regenerate {
+            None => Regenerate::None,
+            Some(names) if names.is_empty() => Regenerate::All,
+            Some(names) => Regenerate::Names(names),
+        };
+        let yes = !extent.asks();
+        let lock_timeout = extent.change.map_or(0.0, |change| change.lock_timeout);
+        let options = Options {
+            dry_run: run.dry_run,
+            fail_fast: run.fail_fast,
+            overrides,
+            regenerate,
+            locked: run.locked,
+            targets: extent.part.targets,
+            prune: extent.prune,
+            yes,
+            lock_timeout: Duration::from_secs_f64(lock_timeout),
+            ..Options::new(verb)
+        };
+        Self { path: run.place.path, options }
+    }
+
+    /// How much is to be logged. Settings that cannot be used are told of when they are needed.
+    fn log_level(&self) -> PyResult<LogLevel> {
+        let path = Path::new(&self.path);
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let settings = Settings::load(folder, &std::env::current_dir()?, &self.options.overrides);
+        Ok(settings.map(|settings| settings.log_level).unwrap_or_default())
+    }
 }
 
 /// Prints what would be sent to the model.
 fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
     let run = Run { dry_run: true, ..run };
-    let invocation = invocation(py, Verb::Generate, run, Extent::default());
+    let typed = Typed::new(Verb::Generate, run, Extent::default());
     if display.json {
-        return Started::new(py, display)?.execute(py, invocation).map(|(code, _)| code);
+        return Started::new(py, display)?.execute(py, typed, None).map(|(code, _)| code);
     }
     let stdout = stdio::reserve_stdout(py)?;
-    match pipeline::run(py, &invocation) {
+    let silent: Arc<dyn Observer> = Arc::new(Silent);
+    match run::run(py, &PySource::at(py, &typed.path)?, &typed.options, None, &silent) {
         Ok(report) => stdout.write(py, &report::prompts(&report)).map(|()| DONE),
         Err(error) => failed(py, display, "generate", &error),
     }
@@ -270,8 +273,8 @@ fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
 fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> PyResult<u8> {
     let stdout = stdio::reserve_stdout(py)?;
     let source = PyString::new(py, path).into_any();
-    let graph = match load::load(&source).and_then(|project| load::graph(py, &project.all)) {
-        Ok(graph) => graph,
+    let graph = match load::load(&source) {
+        Ok(project) => workflow::graph(&project.declared),
         Err(error) => {
             if display.json {
                 let document = json!({ "command": "graph", "error": failure_of(py, &error)? });

@@ -1,15 +1,14 @@
 //! A command that runs the pipeline: how it begins, and how it is shown.
 
-use std::sync::Arc;
-
 use clockwork_core::cli::Display;
 use clockwork_core::outcome::{Failure, Report};
 use clockwork_core::report;
+use clockwork_core::workflow::ports::Approver;
 use pyo3::prelude::*;
 
-use super::{DONE, FAILED, failed, log_level};
-use crate::invocation::Invocation;
-use crate::{pipeline, stdio};
+use super::{DONE, FAILED, Typed, failed};
+use crate::project::PySource;
+use crate::{run, stdio};
 
 /// A command that runs the pipeline, and how it is shown.
 pub struct Started {
@@ -37,13 +36,17 @@ impl Started {
     }
 
     /// Runs it, shows what came of it, and gives the exit status and, where there is one, the report.
-    pub fn execute(self, py: Python<'_>, mut invocation: Invocation<'_>) -> PyResult<(u8, Option<Report>)> {
+    pub(super) fn execute(
+        self,
+        py: Python<'_>,
+        typed: Typed,
+        approver: Option<&dyn Approver>,
+    ) -> PyResult<(u8, Option<Report>)> {
         let display = self.display;
-        let verb = invocation.verb;
-        let observer = report::observer(display, log_level(&invocation)?);
-        invocation.observer = Arc::clone(&observer);
+        let verb = typed.options.verb;
+        let observer = report::observer(display, typed.log_level()?);
         stdio::stop_on_terminate(py)?;
-        let result = pipeline::run(py, &invocation);
+        let result = run::run(py, &PySource::at(py, &typed.path)?, &typed.options, approver, &observer);
         observer.finish();
         stdio::flush(py)?;
 
@@ -53,7 +56,7 @@ impl Started {
                 let code = failed(py, Display { json: false, ..display }, verb.word(), &error)?;
                 if let Some(stdout) = self.stdout {
                     let failure = Some(failure_of(py, &error)?);
-                    let report = Report { failure, ..Report::new(verb.word(), invocation.looks()) };
+                    let report = Report { failure, ..Report::new(verb.word(), typed.options.only_looks()) };
                     stdout.write(py, &document(&report))?;
                 }
                 return Ok((code, None));

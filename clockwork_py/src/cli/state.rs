@@ -1,20 +1,18 @@
 //! `clockwork state`: what is known of what was deployed.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clockwork_core::cli::{Display, KnownAs, Place, StateCommand, Verb};
-use clockwork_core::event::{Observer, Silent};
-use clockwork_core::report;
+use clockwork_core::{report, workflow};
 use clockwork_core::resource::Address;
-use clockwork_core::state::{self, Store};
+use clockwork_core::state::{self, Store, Wait};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::json;
 
-use super::{DONE, Extent, FAILED, Started, failed, failure_of, invocation, say};
-use crate::{errors, load, resource, selection, stdio, waiting};
+use super::{DONE, Extent, FAILED, Started, Typed, failed, failure_of, say};
+use crate::{errors, load, stdio};
 
 pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<u8> {
     let done = match command {
@@ -31,7 +29,7 @@ pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<
 fn open(py: Python<'_>, path: &str) -> PyResult<(Store, String, state::State)> {
     let (folder, source) = load::place(Path::new(path));
     let store = Store::new(&folder);
-    let state = store.read().map_err(|error| errors::map(py, &error))?;
+    let state = store.read().map_err(|error| errors::map(py, error))?;
     let is_known = source == load::MAIN
         || state.entries().iter().any(|entry| entry.source.as_deref() == Some(source.as_str()));
     let can_be_gone = folder.is_dir() && is_known;
@@ -66,12 +64,17 @@ fn known_and_gone(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Add
     // What is known is worth showing also where main.py cannot be run.
     let gone = match load::load(&PyString::new(py, path).into_any()) {
         Ok(project) => {
-            let there = project.all.iter().map(|resource| resource::address(resource.bind(py)));
-            let there: Vec<Address> = there.collect::<PyResult<_>>()?;
-            // What has another name in main.py is still there.
+            let there: Vec<Address> = project.declared.iter().map(|declared| declared.address.clone()).collect();
+            // A resource that has another name in main.py is still there.
             let mut renamed = state.clone();
-            renamed.rename(&selection::renames(py, &project)?);
-            renamed.gone(Some(&source), &there).iter().map(|entry| entry.address.clone()).collect()
+            renamed.rename(&workflow::renames(&project.declared));
+            let mut orphans: Vec<Address> = Vec::new();
+            for entry in renamed.orphans(Some(&source), &there) {
+                if !orphans.contains(&entry.address) {
+                    orphans.push(entry.address.clone());
+                }
+            }
+            orphans
         }
         Err(error) if errors::is_ours(py, &error) => Vec::new(),
         Err(error) => return Err(error),
@@ -85,7 +88,7 @@ fn show(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
     Ok(say(display, &report::entries(&entries), || json!(entries)))
 }
 
-fn find<'a>(py: Python<'_>, state: &'a state::State, known: &KnownAs) -> PyResult<Vec<&'a state::Entry>> {
+fn find<'a>(py: Python<'_>, state: &'a state::State, known: &KnownAs) -> PyResult<Vec<&'a state::StateEntry>> {
     let found = state.find(&known.name, known.host.as_deref());
     found.map_err(|message| errors::exception(py, "StateError", &message))
 }
@@ -93,10 +96,11 @@ fn find<'a>(py: Python<'_>, state: &'a state::State, known: &KnownAs) -> PyResul
 fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
     let (mut store, _, state) = open(py, &known.place.path)?;
     find(py, &state, known)?;
-    let observer: Arc<dyn Observer> = Arc::new(Silent);
-    waiting::hold(py, "state forget", Duration::ZERO, &observer, &mut store)?;
+    let nobody = &mut |_: &str| Ok(());
+    let held = store.hold("state forget", &mut Wait { timeout: Duration::ZERO, waiting: nobody });
+    held.map_err(|error| errors::map(py, error))?;
     // What was read before nobody was kept away could be out of date.
-    let state = store.read().map_err(|error| errors::map(py, &error))?;
+    let state = store.read().map_err(|error| errors::map(py, error))?;
     let entries: Vec<(Address, String)> =
         find(py, &state, known)?.iter().map(|entry| (entry.address.clone(), entry.host.clone())).collect();
     let forgotten = py.detach(|| {
@@ -106,7 +110,7 @@ fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
             }
         })
     });
-    forgotten.map_err(|error| errors::map(py, &error))?;
+    forgotten.map_err(|error| errors::map(py, error))?;
     let lines = entries
         .iter()
         .map(|(address, host)| format!("forgot {address} on {host}; it stays as it is there\n"));
@@ -123,7 +127,7 @@ fn adopt(py: Python<'_>, display: Display, name: String, place: Place) -> PyResu
     let run = clockwork_core::cli::Run::of(place);
     let mut extent = Extent::default();
     extent.part.targets.push(name.clone());
-    let mut invocation = invocation(py, Verb::Plan, run, extent);
-    invocation.adopts = Some(name);
-    started.execute(py, invocation).map(|(code, _)| if code == DONE { DONE } else { FAILED })
+    let mut typed = Typed::new(Verb::Plan, run, extent);
+    typed.options.adopts = Some(name);
+    started.execute(py, typed, None).map(|(code, _)| if code == DONE { DONE } else { FAILED })
 }

@@ -9,14 +9,14 @@ use clockwork_core::watch::Round;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::{DONE, Extent, FAILED, Run, Started, WRONG_USAGE, failed, invocation, log_level};
+use super::{DONE, Extent, FAILED, Run, Started, Typed, WRONG_USAGE, failed};
 use crate::watching::{Watch, Wish};
 use crate::{load, stdio};
 
 pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> {
     let started = Started::new(py, display)?;
-    let planned = invocation(py, Verb::Plan, Run::of(typed.place.clone()), Extent::default());
-    let observer = report::watch_observer(display, log_level(&planned)?);
+    let planned = Typed::new(Verb::Plan, Run::of(typed.place.clone()), Extent::default());
+    let observer = report::watch_observer(display, planned.log_level()?);
     let source = PyString::new(py, &typed.place.path).into_any();
     let wish = Wish {
         interval: typed.interval,

@@ -28,6 +28,7 @@ pub fn outcome(source: &compile::Script, script: &Script, stage: Stage) -> Deplo
             let error = record.host_error.as_ref().or(own.error.as_ref()).cloned();
             let name = &host.host.name;
             let mut resource = ResourceOutcome::new(section.address.clone(), name, operations, error);
+            resource.identity.clone_from(&section.identity);
             let is_reached = record.host_error.is_none() && !own.is_out();
             if resource.operations.is_empty() && !is_reached {
                 resource.action = Action::Skipped;

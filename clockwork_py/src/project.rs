@@ -1,0 +1,199 @@
+//! A project of Python objects, as the core's workflow sees it.
+
+use std::any::Any;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clockwork_core::compile;
+use clockwork_core::error::Result;
+use clockwork_core::intent::SecretValues;
+use clockwork_core::resource::{Address, Artifact, CompiledResource, DeclaredResource, Request};
+use clockwork_core::workflow::ports::{Project, Source};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pythonize::pythonize;
+use serde_json::{Map, Value};
+
+use crate::{check, errors, load, question, resource, user_code};
+
+/// A path, or a list of resources.
+pub struct PySource {
+    /// The path or the list.
+    pub source: Py<PyAny>,
+    /// A `PyInfraCompiler` that writes the inventory.
+    pub compiler: Option<Py<PyAny>>,
+}
+
+/// A loaded project.
+pub struct PyProject {
+    /// The folder of main.py; the working folder where resources were passed as a list.
+    pub folder: PathBuf,
+    /// The name of the file that defines the resources; none where they were passed as a list.
+    pub source: Option<String>,
+    /// The resources, as the core knows them.
+    pub declared: Vec<DeclaredResource>,
+    /// The resources, in the same order.
+    pub resources: Vec<Py<PyAny>>,
+    /// A `PyInfraCompiler` that writes the inventory.
+    pub compiler: Option<Py<PyAny>>,
+    /// Whether the run was started by main.py itself, which holds the lock of the user's code.
+    pub is_inside: AtomicBool,
+}
+
+impl PySource {
+    /// The source of a run.
+    pub fn new(source: &Bound<'_, PyAny>, compiler: Option<&Bound<'_, PyAny>>) -> Self {
+        Self { source: source.clone().unbind(), compiler: compiler.map(|compiler| compiler.clone().unbind()) }
+    }
+
+    /// The source at a path.
+    pub fn at(py: Python<'_>, path: &str) -> PyResult<Self> {
+        Ok(Self { source: path.into_pyobject(py)?.into_any().unbind(), compiler: None })
+    }
+}
+
+impl Source for PySource {
+    fn load(&self) -> Result<Box<dyn Project + '_>> {
+        Python::attach(|py| {
+            let mut project = load::load(self.source.bind(py)).map_err(|error| errors::to_core(py, error))?;
+            project.compiler = self.compiler.as_ref().map(|compiler| compiler.clone_ref(py));
+            Ok(Box::new(project) as Box<dyn Project>)
+        })
+    }
+
+    fn place(&self) -> Option<(PathBuf, String)> {
+        Python::attach(|py| self.source.extract::<PathBuf>(py).ok().map(|path| load::place(&path)))
+    }
+}
+
+impl PyProject {
+    /// Does something with Python, and lets its errors through the core.
+    fn with<T>(&self, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
+        Python::attach(|py| work(py).map_err(|error| errors::to_core(py, error)))
+    }
+
+    fn at<'py>(&self, py: Python<'py>, place: usize) -> Option<&Bound<'py, PyAny>> {
+        self.resources.get(place).map(|resource| resource.bind(py))
+    }
+
+    fn compiled(
+        &self,
+        py: Python<'_>,
+        places: &[usize],
+        artifacts: &[(Address, Artifact)],
+        with_deploy: bool,
+    ) -> PyResult<Vec<(CompiledResource, Map<String, Value>)>> {
+        let by_name = PyDict::new(py);
+        for (address, artifact) in artifacts {
+            by_name.set_item(&address.name, pythonize(py, artifact)?)?;
+        }
+        let mut secrets = SecretValues::default();
+        let mut all = Vec::with_capacity(places.len());
+        for &place in places {
+            let Some(resource) = self.at(py, place) else { continue };
+            let declared = &self.declared[place];
+            let address = &declared.address;
+            let own = artifacts.iter().find(|(of, _)| of == address).map(|(_, artifact)| artifact);
+            // Its own answer stands under its bare name, whatever else is called the same.
+            let name: String = resource.getattr("name")?.extract()?;
+            let given = by_name.copy()?;
+            match own {
+                Some(artifact) => given.set_item(&name, pythonize(py, artifact)?)?,
+                None if given.contains(&name)? => given.del_item(&name)?,
+                None => {}
+            }
+            let (mut compiled, values) =
+                resource::compile(resource, own, &given, with_deploy, &self.folder, &mut secrets)?;
+            compiled.source.clone_from(&self.source);
+            compiled.needs = declared.needs.iter().map(|need| self.declared[*need].address.clone()).collect();
+            compiled.named_secrets = secrets.clone();
+            all.push((compiled, values));
+        }
+        Ok(all)
+    }
+}
+
+impl Project for PyProject {
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    fn resources(&self) -> &[DeclaredResource] {
+        &self.declared
+    }
+
+    fn requests(&self, places: &[usize]) -> Result<Vec<Request>> {
+        self.with(|py| {
+            // What is called inside of main.py must not wait for what main.py holds.
+            self.is_inside.store(user_code::is_held(py)?, Ordering::Relaxed);
+            user_code::surround(py, &self.folder, false, || {
+                let all: Vec<_> = self
+                    .resources
+                    .iter()
+                    .map(|resource| question::in_project(resource.bind(py)))
+                    .collect::<PyResult<_>>()?;
+                let asked = places.iter().filter_map(|&place| self.at(py, place));
+                let requests = asked.map(|resource| question::request(resource, &all, &self.folder));
+                requests.filter_map(PyResult::transpose).collect()
+            })
+        })
+    }
+
+    fn check_answer(
+        &self,
+        address: &Address,
+        artifact: &Artifact,
+    ) -> Result<std::result::Result<Artifact, String>> {
+        let Some(place) = self.declared.iter().position(|declared| declared.address == *address) else {
+            return Ok(Ok(artifact.clone()));
+        };
+        self.with(|py| {
+            let artifact = pythonize(py, artifact)?;
+            let check = || question::check_artifact(self.resources[place].bind(py), &artifact, &self.folder);
+            if self.is_inside.load(Ordering::Relaxed) {
+                check()
+            } else {
+                user_code::surround(py, &self.folder, false, check)
+            }
+        })
+    }
+
+    fn compile(
+        &self,
+        places: &[usize],
+        artifacts: &[(Address, Artifact)],
+        with_deploy: bool,
+    ) -> Result<Vec<(CompiledResource, Map<String, Value>)>> {
+        self.with(|py| {
+            user_code::surround(py, &self.folder, false, || {
+                self.compiled(py, places, artifacts, with_deploy)
+            })
+        })
+    }
+
+    fn inventory(&self) -> Result<String> {
+        self.with(|py| match &self.compiler {
+            Some(compiler) => compiler.call_method0(py, "_generate_inventory")?.extract(py),
+            None => Ok(compile::DEFAULT_INVENTORY.to_owned()),
+        })
+    }
+
+    fn fact_module(&self, name: &str) -> Option<String> {
+        Python::attach(|py| {
+            let module = py.import("clockwork._facts").ok()?;
+            module.call_method1("module_of", (name,)).ok()?.extract().ok()?
+        })
+    }
+
+    fn has_assertions(&self, places: &[usize]) -> Result<bool> {
+        self.with(|py| check::is_asked_for(py, self, places))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

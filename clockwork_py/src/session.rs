@@ -1,0 +1,127 @@
+//! The engine as the core's workflow sees it.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use clockwork_core::compile::Script;
+use clockwork_core::error::Result;
+use clockwork_core::event::Observer;
+use clockwork_core::intent::Context;
+use clockwork_core::outcome::{CheckOutcome, DeployOutcome, HostError};
+use clockwork_core::resource::Address;
+use clockwork_core::workflow::ports::{self, Decide, Engine, Permissions, Project, ScriptRun, SessionOptions};
+use pyo3::prelude::*;
+
+use crate::engine::{self, Approval, Cancel, Decisions, Options};
+use crate::project::PyProject;
+use crate::{check, errors, user_code};
+
+/// The engine that drives pyinfra in this process.
+pub struct PyEngine;
+
+/// A session of the engine for one project.
+struct PySession<'a> {
+    session: engine::Session,
+    project: &'a dyn Project,
+    context: Context,
+    observer: Arc<dyn Observer>,
+}
+
+impl Engine for PyEngine {
+    fn preload(&self) -> Result<()> {
+        Python::attach(|py| engine::preload(py).map_err(|error| errors::to_core(py, error)))
+    }
+
+    fn open<'a>(
+        &'a self,
+        options: &SessionOptions<'_>,
+        project: &'a dyn Project,
+    ) -> Result<Box<dyn ports::Session + 'a>> {
+        let folder = project.folder().file_name().map(|name| name.to_string_lossy().into_owned());
+        let context = Context {
+            project: (!options.lineage.is_empty()).then(|| options.lineage.to_owned()),
+            folder,
+            secrets: options.secrets.clone(),
+            backup_folder: Some(project.folder().join(".clockwork/backup").display().to_string()),
+            ..Context::default()
+        };
+        let engine = Options {
+            inventory: options.inventory,
+            folder: options.folder,
+            observer: Arc::clone(&options.observer),
+            cancel: Cancel::default(),
+            fail_fast: options.fail_fast,
+            context: context.clone(),
+        };
+        let session = Python::attach(|py| {
+            engine::Session::open(py, &engine).map_err(|error| errors::to_core(py, error))
+        })?;
+        Ok(Box::new(PySession { session, project, context, observer: Arc::clone(&options.observer) }))
+    }
+}
+
+impl PySession<'_> {
+    /// Runs `work` where modules of the user's own can be imported, if the script names any.
+    fn surrounded<T>(&self, script: &Script, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
+        Python::attach(|py| {
+            let done = if script.uses_own_modules {
+                user_code::surround(py, self.project.folder(), false, || work(py))
+            } else {
+                work(py)
+            };
+            done.map_err(|error| errors::to_core(py, error))
+        })
+    }
+
+    fn decisions(&self, permissions: Permissions) -> Decisions {
+        let context = |permission: ports::Permission| Context {
+            keep_copy: permission.keep_copy,
+            take_over: permission.take_over,
+            aside: permission.aside.map(ports::Aside::word),
+            ..self.context.clone()
+        };
+        permissions.into_iter().map(|(place, permission)| (place, context(permission))).collect()
+    }
+}
+
+fn engine_run<'a>(run: &ScriptRun<'a>) -> engine::ScriptRun<'a> {
+    let ScriptRun { file, script, removes, stopped, diffs } = *run;
+    engine::ScriptRun { file, script, removes, stopped, diffs }
+}
+
+impl ports::Session for PySession<'_> {
+    fn hosts(&self) -> Vec<String> {
+        self.session.hosts().to_vec()
+    }
+
+    fn plan(&mut self, run: &ScriptRun<'_>) -> Result<DeployOutcome> {
+        self.surrounded(run.script, |py| self.session.plan(py, &engine_run(run)))
+    }
+
+    fn execute(&mut self, run: &ScriptRun<'_>, decide: Decide<'_>) -> Result<DeployOutcome> {
+        let decide = RefCell::new(decide);
+        let ask = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<Option<Decisions>> {
+            let decided = (*decide.borrow_mut())(planned).map_err(|error| errors::map(py, error))?;
+            Ok(decided.map(|permissions| self.decisions(permissions)))
+        };
+        self.surrounded(run.script, |py| self.session.execute(py, &engine_run(run), Approval::Asked(&ask)))
+    }
+
+    fn check(
+        &mut self,
+        places: &[usize],
+        wanted: &dyn Fn(&Address, &str) -> bool,
+    ) -> Result<(Vec<CheckOutcome>, Vec<HostError>)> {
+        let project: &dyn Any = self.project.as_any();
+        let Some(project) = project.downcast_ref::<PyProject>() else { return Ok((Vec::new(), Vec::new())) };
+        Python::attach(|py| {
+            check::run(py, project, places, &self.session, wanted, &self.observer)
+                .map_err(|error| errors::to_core(py, error))
+        })
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        Python::attach(|py| self.session.close(py).map_err(|error| errors::to_core(py, error)))
+    }
+}
