@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from clockwork.operations import docker as operations
 from clockwork.resources import DockerServiceResource
 from support.docker_double import DockerDouble
 from support.plain_pyinfra import Outcome, run
-from support.require import require_busybox
+from support.require import require_busybox, require_program
 
 if TYPE_CHECKING:
     from support.docker import Docker
@@ -86,7 +87,7 @@ def taken(docker: Docker) -> Any:
 
 def test_from_nothing_to_nothing(web: Web, docker: Docker) -> None:
     port, volume = docker.ports[0], docker.name("vol")
-    arguments = {"ports": [f"127.0.0.1:{port}:80"], "volumes": [f"{volume}:/data"]}
+    arguments: dict[str, Any] = {"ports": [f"127.0.0.1:{port}:80"], "volumes": [f"{volume}:/data"]}
     outcome = web(**arguments, grace=1)
     assert (outcome.planned, outcome.actions) == ([outcome.planned[0]], ["create"])
     assert docker.page(port) == "clockwork-test one"
@@ -131,17 +132,21 @@ def test_no_value_is_in_the_arguments_of_a_process(web: Web, double: DockerDoubl
     assert "s3cret" not in repr([intent.changes for intent in outcome.intents])
 
 
-@pytest.mark.parametrize("shell", ["busybox", "bash"])
+@pytest.mark.parametrize("shell", ["busybox", "bash", "sudo"])
 def test_in_other_shells(shell: str, web: Web, tmp_path: Path) -> None:
-    program = shell
+    how: dict[str, Any] = {"_sudo": True}
     if shell == "busybox":
-        program = str(tmp_path / "ash")
-        Path(program).symlink_to(require_busybox())
+        how = {"_shell_executable": str(tmp_path / "ash")}
+        (tmp_path / "ash").symlink_to(require_busybox())
+    elif shell == "bash":
+        how = {"_shell_executable": require_program("bash", "install bash")}
+    else:
+        require_program("sudo", "install sudo, and let this user use it without a password")
     env = {"A": "it's $1 \\", "B": "two\nlines"}
-    web(env_vars=env, _shell_executable=program)
+    web(env_vars=env, **how)
     assert {"A=it's $1 \\", "B=two\nlines"} <= set(web.there["Config"]["Env"])
     before = web.id
-    outcome = web(succeeds=False, command=ENDS, grace=1, _shell_executable=program)
+    outcome = web(succeeds=False, command=ENDS, grace=1, **how)
     assert "two" in outcome.told
     assert (web.id, web.running, web.names) == (before, True, [web.name])
 
@@ -180,6 +185,18 @@ def test_one_that_ends_at_once_is_a_failure(policy: str | None, web: Web) -> Non
     assert "one" in outcome.told
     assert "two" in outcome.told
     assert web.names == [], "nothing is left of it"
+
+
+def test_one_that_docker_starts_again_and_again(web: Web, docker: Docker) -> None:
+    loop: dict[str, Any] = {"command": "false", "restart_policy": "always"}
+    web(**loop, start=False)
+    docker("start", web.name)
+    # Docker waits twice as long each time; a look in between finds that it does not run.
+    while web.there["RestartCount"] < 5 or web.there["State"]["Status"] != "restarting":
+        time.sleep(0.05)
+    outcome = web(succeeds=False, **loop, grace=1)
+    assert outcome.changes == [("start", False, True)]
+    assert "does not stay up: it ended with status 1." in outcome.told
 
 
 def test_a_job_may_end(web: Web) -> None:
@@ -288,10 +305,10 @@ def test_killed_between_any_two_steps(
     web(labels={"which": "0"})
     which, step = "0", first
     while True:
-        new = {"labels": {"which": str(step)}}
+        new: dict[str, Any] = {"labels": {"which": str(step)}}
         before = web.id
         double.kill_at(step)
-        mistake = {"command": ["/no/such/program"]} if fails else {}
+        mistake: dict[str, Any] = {"command": ["/no/such/program"]} if fails else {}
         outcome = run(
             operations.container,
             container=web.name,
@@ -357,7 +374,11 @@ def test_a_container_of_somebody_else(web: Web, docker: Docker) -> None:
     rest = ["--publish", f"127.0.0.1:{port}:80", "--volume", volume, "--env", "A=1", "--memory", "64m"]
     docker("run", "--detach", "--name", web.name, *rest, docker.images.one)
     before = web.id
-    alike = {"ports": [f"127.0.0.1:{port}:80/tcp"], "volumes": [volume], "env_vars": {"A": "1"}}
+    alike: dict[str, Any] = {
+        "ports": [f"127.0.0.1:{port}:80/tcp"],
+        "volumes": [volume],
+        "env_vars": {"A": "1"},
+    }
     assert web().intents == []
     assert web(**alike).intents == []
     for arguments in ({"env_vars": {"A": "2"}}, {"present": False}):

@@ -66,7 +66,7 @@ def commands(
     return intents, "\n".join(each.get_raw_value() for each in yielded[len(intents) :])
 
 
-GONE = {"State": {"Status": "exited", "ExitCode": 1}}
+GONE: dict[str, Any] = {"State": {"Status": "exited", "ExitCode": 1}}
 CASES: dict[str, tuple[Container, dict[str, Any], Any]] = {
     "as wanted": (status(inspected(PLAIN)), {}, None),
     "nothing there": (status(), {}, ("create", [("image", None, "nginx:1")], None)),
@@ -242,7 +242,7 @@ def test_an_engine_that_does_not_answer(present: bool) -> None:
         (docker.network, Network(engine), "network"),
     ):
         with pytest.raises(OperationError, match="Cannot connect to the Docker daemon"):
-            commands(operation, fact, **{name: "web", "present": present})
+            commands(operation, fact, None, **{name: "web", "present": present})
 
 
 def test_what_docker_hides_is_not_taken_for_removed() -> None:
@@ -253,7 +253,7 @@ def test_what_docker_hides_is_not_taken_for_removed() -> None:
         with pytest.raises(
             OperationError, match=r"not on its PATH, so nobody can tell whether the (cont|netw)"
         ):
-            commands(operation, fact, **{name: "web", "present": False})
+            commands(operation, fact, None, **{name: "web", "present": False})
 
 
 def test_a_fact_tells_the_parts_apart() -> None:

@@ -29,9 +29,9 @@ def network(
     subnet: str = "",
     scope: str = "",
     aux_addresses: Mapping[str, str] | None = None,
-    opts: Sequence[str] = (),
-    ipam_opts: Sequence[str] = (),
-    labels: Mapping[str, object] | Iterable[str] = (),
+    opts: Sequence[str] | None = None,
+    ipam_opts: Sequence[str] | None = None,
+    labels: Mapping[str, object] | Iterable[str] | None = None,
     ingress: bool = False,
     attachable: bool = False,
     present: bool = True,
@@ -80,9 +80,9 @@ def network(
         ("--subnet", [subnet]),
         ("--scope", [scope]),
         ("--aux-address", [f"{name}={address}" for name, address in (aux_addresses or {}).items()]),
-        ("--opt", opts),
-        ("--ipam-opt", ipam_opts),
-        ("--label", [*labels_of(labels), *labels_of({MANAGED: "true", **owner_labels()})]),
+        ("--opt", opts or ()),
+        ("--ipam-opt", ipam_opts or ()),
+        ("--label", [*labels_of(labels or ()), *labels_of({MANAGED: "true", **owner_labels()})]),
     ):
         for value in filter(None, values):
             arguments += [option, value]
@@ -95,7 +95,9 @@ def network(
         yield StringCommand(create)
         return
     texts = {"driver": driver, "scope": scope, "subnet": subnet, "gateway": gateway, "ip_range": ip_range}
-    changes = list(_differing(found.there, texts, opts, {"attachable": attachable, "internal": internal}))
+    changes = list(
+        _differing(found.there, texts, opts or (), {"attachable": attachable, "internal": internal})
+    )
     if not changes:
         return
     yield Intent("change", changes, replaces=f"network:{network}", found=owner)

@@ -172,7 +172,7 @@ class Script:
         self.lines.append(f"if ! docker container start {self.name} >/dev/null || ! look {self.name}; then")
         if aside is not None:
             self.functions += [_PUT_BACK, _TOGETHER]
-            names = self.name if aside == OLD else f"{self.name} $(together {quoted(aside)})"
+            names = self.name if aside == OLD else f"$(together {quoted(aside)})"
             self.lines.append(f'    put_back {quoted(aside)} "${{ran-true}}" {names}')
         elif discard:
             self.lines.append(f"    drop {self.name}")
