@@ -17,6 +17,7 @@ from clockwork.operations import docker as operations
 from clockwork.resources import DockerServiceResource
 from support.docker_double import DockerDouble
 from support.plain_pyinfra import Outcome, run
+from support.registry import serving_registry
 from support.require import require_busybox, require_program
 
 if TYPE_CHECKING:
@@ -231,6 +232,31 @@ def test_a_tag_that_means_another_image_now(web: Web, docker: Docker) -> None:
         subprocess.run(["docker", "rmi", "--force", tag], capture_output=True)
 
 
+def test_an_image_of_a_registry(web: Web, docker: Docker) -> None:
+    with serving_registry(docker.images.two) as (image, digest):
+        repository = image.rpartition(":")[0]
+        pinned = f"{image}@{digest}"
+        try:
+            assert web().actions == ["create"]
+            assert web(image=image).changes[0] == ("image", docker.images.one, image)
+            id_ = web.id
+            assert web(image=image).intents == []
+            # By its digest it is the same one.
+            for same in (f"{repository}@{digest}", pinned):
+                assert web(image=same).intents == []
+            docker("rmi", "--force", image)
+            web(present=False)
+            subprocess.run(["docker", "rmi", "--force", f"{repository}@{digest}"], capture_output=True)
+            assert web(image=pinned).actions == ["create"]
+            assert web.id != id_
+            assert web(image=pinned).intents == []
+            assert web(image=pinned, pull_always=True, force=True).intents[0].replaces
+        finally:
+            docker.clean_up()
+            for name in (image, f"{repository}@{digest}"):
+                subprocess.run(["docker", "rmi", "--force", name], capture_output=True)
+
+
 def test_a_digest_and_a_name_without_a_tag(web: Web, docker: Docker) -> None:
     name, id_ = f"{docker.prefix}-image", docker("image", "inspect", "--format", "{{.Id}}", docker.images.one)
     try:
@@ -298,9 +324,10 @@ def test_a_network_that_was_made_anew_under_a_stopped_container(web: Web, docker
 def test_killed_between_any_two_steps(
     fails: bool, first: int, wanted_again: bool, web: Web, double: DockerDouble
 ) -> None:
-    """A replacement is killed before each of its commands, from the first on; then one of the two is wanted.
+    """A replacement is killed before each of its commands; then one of the two is wanted.
 
-    One that fails has the same commands as one that succeeds until the new container is started.
+    One that fails has the same commands as one that succeeds until the new container is started. To save time, one
+    that succeeds is killed only after that.
     """
     web(labels={"which": "0"})
     which, step = "0", first
@@ -364,7 +391,7 @@ def test_containers_of_earlier_versions_stay(web: Web, docker: Docker) -> None:
     assert web.id == before
     outcome = web(**{**fields, "env_vars": {"B": "1"}, "ports": []})
     names = [field for field, _, _ in outcome.changes]
-    assert names == ["ports", "env_vars.b", "env_vars.a_", "env_vars.aZ", "env_vars.Ä"]
+    assert names == ["ports", "env_vars.aZ", "env_vars.a_", "env_vars.b", "env_vars.Ä"]
     assert web.there["Config"]["Labels"][SPEC].startswith("2-")
 
 

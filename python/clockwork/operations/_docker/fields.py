@@ -129,7 +129,7 @@ def _env_vars(
             yield f"env_vars.{name}", HIDDEN if name in before else None, HIDDEN
     if whole and image is not None and not spec.env_files:
         of_image = _environment((image.get("Config") or {}).get("Env"))
-        for name, value in before.items():
+        for name, value in sorted(before.items()):  # docker gives them in no order
             if name not in wanted and of_image.get(name) != value:
                 yield f"env_vars.{name}", HIDDEN, None
 
