@@ -1,0 +1,88 @@
+"""Containers that swap what only one of them can have, such as a port: set aside together, and settled together."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from pyinfra import host
+from pyinfra.api import operation
+
+from clockwork.operations import Intent
+from clockwork.operations._docker.drift import labels, ownership, runs
+from clockwork.operations._docker.owner import check_engine, check_owner
+from clockwork.operations._docker.script import Script
+from clockwork.operations.facts.docker import OLD, Container, ContainerStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from pyinfra.api.command import PyinfraCommand
+
+
+@operation()
+def set_aside(containers: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
+    """Stops several containers and gives them other names, so that what replaces them finds their ports free.
+
+    `container` comes next, for each of them, and then `settle`. Should one of the new ones fail, all that were set
+    aside are put back and run again. Those that do not run are left alone.
+
+    Args:
+        containers: Their names. `settle` gets the same ones.
+    """
+    end = _end(containers)
+    found = _look(containers)
+    # Where all the new ones run, a run was killed before it forgot the old ones. They are of no use any more.
+    over = all(each.there is not None and runs(each.there) and end in each.old for each in found.values())
+    stop = [name for name, each in found.items() if end in each.old and runs(each.old[end])]
+    move = [
+        name
+        for name, each in found.items()
+        if each.there is not None and runs(each.there) and (over or end not in each.old)
+    ]
+    if not stop and not move:
+        return
+    owners = [each.there or each.old[end] for name, each in found.items() if name in (*stop, *move)]
+    yield Intent(
+        "change", [(name, "running", "set aside") for name in (*stop, *move)], found=ownership(owners[0])
+    )
+    for name in move:
+        check_owner(labels(found[name].there or {}), f"container {name}", "set aside")
+    script = Script("")
+    if over:
+        script.forget_all(end, move)
+    script.set_aside_together(end, move, stop)
+    yield script.command()
+
+
+@operation()
+def settle(containers: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
+    """Removes what `set_aside` kept, once all the new containers run; puts all of it back if one does not.
+
+    Args:
+        containers: The names that `set_aside` got.
+    """
+    end = _end(containers)
+    found = _look(containers)
+    kept = [name for name, each in found.items() if end in each.old]
+    if not kept:
+        return
+    yield Intent(
+        "change", [(name, "set aside", None) for name in kept], found=ownership(found[kept[0]].old[end])
+    )
+    script = Script("")
+    script.settle(end, list(containers), kept)
+    yield script.command()
+
+
+def _end(containers: Sequence[str]) -> str:
+    """What the names of containers end in that are set aside together."""
+    return f"{OLD}-{hashlib.sha256(' '.join(sorted(containers)).encode()).hexdigest()[:8]}"
+
+
+def _look(containers: Sequence[str]) -> dict[str, Container]:
+    found: dict[str, Container] = {}
+    for name in containers:
+        found[name] = host.get_fact(ContainerStatus, container=name)
+        check_engine(found[name].engine)
+    return found
