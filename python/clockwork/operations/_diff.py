@@ -69,7 +69,7 @@ def _rest(data: bytes) -> list[str]:
 
 def _size(lines: list[str] | None, data: bytes | None, size: int | None) -> str:
     if lines is not None:
-        return f"({len(lines)} lines)\n"
+        return f"({len(lines)} line{'s' if len(lines) != 1 else ''})\n"
     return f"({'large' if data is None else 'binary'}, {size} bytes)\n"
 
 

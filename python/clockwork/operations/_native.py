@@ -17,6 +17,7 @@ import stat
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -408,8 +409,10 @@ def keep(folder: Folder, name: str, copy: Copy | None) -> str | None:
             f"{folder.path.rstrip('/')}/{name} cannot be read, so no copy of it can be kept in {place}"
         )
     try:
-        os.makedirs(place, 0o700, exist_ok=True)  # noqa: PTH103
-        os.chmod(place, 0o700)  # noqa: PTH101
+        for around in [*reversed(Path(place).parents), Path(place)]:
+            with suppress(FileExistsError):
+                around.mkdir(0o700)
+        Path(place).chmod(0o700)
         target = f"{place}/{copy.name}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         opened = os.open(target, flags, 0o600)

@@ -453,9 +453,8 @@ def _diff(path: str, found: FileStatusDict, data: bytes) -> str | None:
     if not context().wants_diff and not shown:
         return None
     before: bytes | None = None
-    if found["type"] == "file" and found["sha256"] is not None:
-        if (found["size"] or 0) <= LARGEST:
-            before = read_locally(path) if in_process(host) else host.get_fact(FileBytes, path=path)
+    if found["type"] == "file" and found["sha256"] is not None and (found["size"] or 0) <= LARGEST:
+        before = read_locally(path) if in_process(host) else host.get_fact(FileBytes, path=path)
     diff = unified(path, before, data, size=found["size"] if found["type"] == "file" else None)
     if shown:
         log_diff(host, diff)
