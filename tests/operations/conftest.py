@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from support.docker import Images
 
-# All that scripts need; `base64`, a `mv` with -T and `find` are left out on purpose.
+# All that scripts need, of busybox; `base64`, a `mv` with -T and `find` are left out on purpose.
 TOOLS = [
     "chgrp",
     "chmod",
@@ -41,7 +40,12 @@ TOOLS = [
     "stat",
     "wc",
 ]
-WAYS = ["native", "dash", "few tools", "busybox", "ssh", "ssh and sudo"]
+WAYS = ["native", "dash", "few tools"]
+FAR = ["container", "ssh", "ssh and sudo"]
+"""The scripts are the same there, so that what bears on how they get there is enough."""
+
+
+Reached = tuple[str, PyinfraHost]
 
 
 @dataclass
@@ -81,10 +85,21 @@ def ssh_server() -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session", params=WAYS)
-def reached(request: pytest.FixtureRequest, shared: Path) -> Iterator[tuple[str, PyinfraHost]]:
+def near(request: pytest.FixtureRequest, shared: Path) -> Iterator[Reached]:
+    """This machine."""
+    yield from _reach(request, shared)
+
+
+@pytest.fixture(scope="session", params=WAYS + FAR)
+def anywhere(request: pytest.FixtureRequest, shared: Path) -> Iterator[Reached]:
+    """This machine, or one that is reached in another way."""
+    yield from _reach(request, shared)
+
+
+def _reach(request: pytest.FixtureRequest, shared: Path) -> Iterator[Reached]:
     """A connected host whose HOME is `home` in the shared folder."""
     way, env = request.param, {"HOME": str(shared / "home")}
-    if way == "busybox":
+    if way == "container":
         images: Images = request.getfixturevalue("docker_images")
         name = f"clockwork-files-{uuid.uuid4().hex[:8]}"
         run = ["docker", "run", "--detach", "--name", name, "--volume", f"{shared}:{shared}", images.one]
@@ -94,10 +109,7 @@ def reached(request: pytest.FixtureRequest, shared: Path) -> Iterator[tuple[str,
         subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
         return
     if way == "native":
-        before = os.environ["HOME"]
-        os.environ["HOME"] = env["HOME"]
         yield way, PyinfraHost("@local")
-        os.environ["HOME"] = before
     elif way == "dash":
         yield way, PyinfraHost("@local", _env=env)
     elif way == "few tools":
@@ -121,11 +133,10 @@ def reached(request: pytest.FixtureRequest, shared: Path) -> Iterator[tuple[str,
 
 
 def _few_tools(shared: Path) -> Path:
-    tools = shared / "tools"
-    tools.mkdir()
+    tools = Path(tempfile.mkdtemp(dir=shared))
     busybox = require_busybox()
     for name in TOOLS:
-        (tools / name).symlink_to(shutil.which(name) if name == "sh" else busybox)  # type: ignore[arg-type]
+        (tools / name).symlink_to(busybox)
     mv = tools / "mv"
     mv.write_text(
         '#!/bin/sh\ncase $1 in *T*) echo "mv: illegal option -- T" >&2; exit 1;; esac\n'
@@ -136,11 +147,24 @@ def _few_tools(shared: Path) -> Path:
 
 
 @pytest.fixture
-def place(reached: tuple[str, PyinfraHost], shared: Path) -> Iterator[Place]:
-    """A folder of this test's own on the host."""
+def place(near: Reached, shared: Path) -> Iterator[Place]:
+    """A folder of this test's own on this machine."""
+    yield from _place(near, shared)
+
+
+@pytest.fixture
+def far_place(anywhere: Reached, shared: Path) -> Iterator[Place]:
+    """A folder of this test's own on any kind of host."""
+    yield from _place(anywhere, shared)
+
+
+def _place(reached: Reached, shared: Path) -> Iterator[Place]:
     way, host = reached
     # Not below pytest's own folder, which others may not enter.
     folder = Path(tempfile.mkdtemp(dir=shared))
-    yield Place(host, folder, shared / "home", way)
+    with pytest.MonkeyPatch.context() as patch:
+        if way == "native":
+            patch.setenv("HOME", str(shared / "home"))
+        yield Place(host, folder, shared / "home", way)
     shutil.rmtree(folder)
     shutil.rmtree(shared / "home/.clockwork", ignore_errors=True)
