@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # All that scripts need, of busybox; `base64`, a `mv` with -T and `find` are left out on purpose.
 TOOLS = [
+    "cat",
     "chgrp",
     "chmod",
     "chown",

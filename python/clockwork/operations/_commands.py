@@ -97,9 +97,16 @@ class FileCommand(PyinfraCommand):
             )
         # A terminal would echo what is written, and take some of its characters for commands.
         arguments = {**arguments, "_stdin": stdin, "_get_pty": False}
-        done, output = host.run_shell_command(
-            StringCommand(self.script()), print_output=False, print_input=False, **arguments
-        )
+        command = StringCommand(self.script())
+        try:
+            done, output = host.run_shell_command(command, print_output=False, print_input=False, **arguments)
+        except OSError:
+            if not stdin:
+                raise
+            # It ended before it read all, as sudo does that may not. With nothing to read it says why, and does
+            # nothing, as the content has another size.
+            arguments["_stdin"] = None
+            done, output = host.run_shell_command(command, print_output=False, print_input=False, **arguments)
         if done:
             said = [line[len("copy=") :] for line in output.stdout_lines if line.startswith("copy=")]
             return said[0] if said else None

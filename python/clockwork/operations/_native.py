@@ -119,7 +119,8 @@ def enter(path: str, make: Callable[[int, str], None] | None = None) -> Iterator
                     make(descriptor, part)
                     step = os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
             except PermissionError:
-                raise FileProblemError(f"{here or '/'} cannot be entered: Permission denied") from None
+                _check_entered(descriptor, here)
+                raise
             except OSError as error:
                 if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                     raise
@@ -136,14 +137,18 @@ def enter(path: str, make: Callable[[int, str], None] | None = None) -> Iterator
             here = here.rpartition("/")[0] if part == ".." else f"{here}/{part}"
             os.close(descriptor)
             descriptor = step
-        # A folder can be opened in this way without the right to go into it.
-        try:
-            os.stat(".", dir_fd=descriptor)
-        except PermissionError:
-            raise FileProblemError(f"{here or '/'} cannot be entered: Permission denied") from None
+        _check_entered(descriptor, here)
         yield Folder(descriptor, here or "/")
     finally:
         os.close(descriptor)
+
+
+def _check_entered(folder: int, here: str) -> None:
+    """A folder can be opened to go on from it without the right to do so."""
+    try:
+        os.stat(".", dir_fd=folder)
+    except PermissionError:
+        raise FileProblemError(f"{here or '/'} cannot be entered: Permission denied") from None
 
 
 def _link(folder: int, name: str, here: str) -> str:

@@ -110,6 +110,7 @@ say stat= "$(stats "./$name")"
 
 _ACT = r"""
 set -f
+drain() { :; }
 no() { printf '%s%s\n' '@OURS@' "$*" >&2; exit 3; }
 missing() { no "there is no folder $here/${1#./}"; }
 kind() {
@@ -140,7 +141,7 @@ umask 077
 mkdir "./$new" || exit 1
 cd -P "./$new" || exit 1
 [ "$PWD" = "$here/$new" ] && [ -O . ] || no "$here was replaced meanwhile"
-trap 'rm -f "./$new"; rmdir "../$new"' EXIT
+trap 'rm -f "./$new"; rmdir "../$new"; drain' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 """
 
@@ -213,7 +214,9 @@ def write(
     owner = _owner(user, group)
     return "".join(
         [
-            start(path, user, group, make),
+            # What is not read would be a broken pipe to who writes it, and hide why the script ended.
+            "trap drain EXIT\n",
+            start(path, user, group, make).replace("drain() { :; }", "drain() { cat > /dev/null; }"),
             f'case $(kind "$name") in file | absent) ;; *) no {shlex.quote(no_file(path))} ;; esac\n',
             _private(),
             # A pipe would hide that the first of its commands failed.
