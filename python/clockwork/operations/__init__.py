@@ -33,12 +33,16 @@ class Context:
         folder: The name of the project's folder, for people who read that label.
         keep_copy: Whether a copy of what is overwritten or removed is kept on the host.
         take_over: Whether what is not the project's own may be overwritten, replaced or removed.
+        backup_folder: Where copies are kept on this machine. None is `~/.clockwork/backup`, as it is elsewhere.
+        wants_diff: Whether intents are to have a diff. It costs a question to a host that is reached by a shell.
     """
 
     project: str | None = None
     folder: str | None = None
     keep_copy: bool = False
     take_over: bool = True
+    backup_folder: str | None = None
+    wants_diff: bool = True
 
 
 _context: ContextVar[Context | None] = ContextVar("clockwork_context", default=None)
@@ -106,8 +110,11 @@ class Intent(PyinfraCommand):
 
 
 def context() -> Context:
-    """What the session tells the operation that runs; an empty context under plain pyinfra."""
-    return _context.get() or Context()
+    """What the session tells the operation that runs.
+
+    Under plain pyinfra it is an empty one, in which nobody wants a diff, as nobody hears of it.
+    """
+    return _context.get() or Context(wants_diff=False)
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""pyinfra facts of Clockwork's own. Plain pyinfra runs them too."""
+"""pyinfra facts of Clockwork's own, on which its operations rest."""
