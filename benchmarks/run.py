@@ -86,7 +86,7 @@ def run(command: Sequence[str], folder: Path) -> Run:
 
 
 def pyinfra_command() -> list[str]:
-    """What a user of plain pyinfra types in the folder of the compiled files."""
+    """The command of plain pyinfra for the compiled files."""
     return [str(Path(sysconfig.get_path("scripts")) / "pyinfra"), "-y", "inventory.py", "deploy.py"]
 
 

@@ -40,7 +40,7 @@ SESSION = [
 
 
 def screen_of(command: str, folder: Path) -> list[Text]:
-    """What a command leaves on a terminal's screen, line by line, in color."""
+    """The final screen of a command on a terminal, line by line, in color."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 200, WIDTH, 0, 0))
     environment = os.environ | {

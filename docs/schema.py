@@ -17,7 +17,7 @@ FILE = Path(__file__).with_name("result.schema.json")
 
 
 def attributes(docstring: str) -> dict[str, str]:
-    """What the section `Attributes` of a docstring says of each."""
+    """The descriptions in the section `Attributes` of a docstring, by attribute."""
     section = inspect.cleandoc(docstring).partition("Attributes:\n")[2]
     entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}

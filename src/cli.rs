@@ -34,7 +34,7 @@ pub struct Display {
     /// Print one JSON document on standard output (watch: a line for each round), and nothing else there
     #[arg(long, global = true)]
     pub json: bool,
-    /// Show more: every operation, also where nothing changed
+    /// Show more: every operation, even if nothing changed
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
 }
@@ -76,7 +76,7 @@ pub enum Command {
         /// Remove what main.py no longer has
         #[arg(long)]
         prune: bool,
-        /// Leave the resources' assertions untried
+        /// Do not check the resources' assertions
         #[arg(long)]
         no_check: bool,
     },
@@ -111,7 +111,7 @@ pub enum Command {
         /// Write the plan to a file, for `clockwork apply FILE`; its name ends in .json
         #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(plan_file))]
         out: Option<PathBuf>,
-        /// Exit with 2 where changes are pending
+        /// Exit with 2 if changes are pending
         #[arg(long)]
         detailed_exitcode: bool,
     },
@@ -127,10 +127,10 @@ pub enum Command {
         #[command(flatten)]
         change: Change,
     },
-    /// Look at what Clockwork knows of what it has deployed, and mend it
+    /// Show and correct the state, the record of what was deployed
     #[command(subcommand)]
     State(StateCommand),
-    /// Try the assertions of the resources, on their hosts, and change nothing there
+    /// Check the assertions of the resources on their hosts, and change nothing there
     Check {
         /// The project.
         #[command(flatten)]
@@ -139,9 +139,9 @@ pub enum Command {
         #[command(flatten)]
         part: Part,
     },
-    /// Look again and again whether somebody else has changed what was deployed; with --heal, repair it
+    /// Watch for drift, changes that somebody else has made on the hosts; with --heal, repair it
     Watch(Watch),
-    /// Draw which resource needs which
+    /// Draw the dependency graph
     Graph {
         /// The project.
         #[command(flatten)]
@@ -152,7 +152,7 @@ pub enum Command {
     },
     /// Print the version
     Version,
-    /// Look after the local model, which needs no key
+    /// Manage the local model, which needs no key
     #[command(subcommand)]
     Model(ModelCommand),
     /// Print a script that completes the command line in a shell
@@ -166,13 +166,13 @@ pub enum Command {
 /// The commands on the state.
 #[derive(Debug, Clone, Subcommand)]
 pub enum StateCommand {
-    /// List what was deployed where
+    /// List the deployed resources with their hosts
     List {
         /// The project.
         #[command(flatten)]
         place: Place,
     },
-    /// Show all that is known of a resource
+    /// Show all details of a resource
     Show {
         /// The resource.
         #[command(flatten)]
@@ -184,7 +184,7 @@ pub enum StateCommand {
         #[command(flatten)]
         known: KnownAs,
     },
-    /// Take up a resource of main.py that is on its host already, and leave it as it is there
+    /// Adopt a resource of main.py that is on its host already, and leave it as it is there
     Adopt {
         /// The resource: its name, or Kind.name
         name: String,
@@ -283,7 +283,7 @@ pub struct Run {
     /// The number of concurrent requests [default: 8]
     #[arg(long, value_name = "N")]
     pub concurrency: Option<usize>,
-    /// Find out what would be done, and do nothing
+    /// Report what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Stop a host at its first failure, also for resources that do not depend on the failed one
@@ -292,7 +292,7 @@ pub struct Run {
     /// Ask the model anew for these resources, or for all; put the path before it
     #[arg(long, value_name = "NAME", num_args = 0..)]
     pub regenerate: Option<Vec<String>>,
-    /// Ask no model: fail where clockwork.lock lacks something
+    /// Ask no model: fail if clockwork.lock lacks something
     #[arg(long, conflicts_with = "regenerate")]
     pub locked: bool,
     /// Send an answer that fails a check back to the model so many times at most [default: 2]
@@ -304,7 +304,7 @@ pub struct Run {
     /// Stop before the run costs more US dollars than this, at the prices that OpenRouter lists
     #[arg(long, value_name = "USD")]
     pub max_cost: Option<f64>,
-    /// Use images that the model names, also where they are none of Docker's official ones
+    /// Use images that the model names, even if they are not Docker official images
     #[arg(long)]
     pub allow_unverified_images: bool,
 }

@@ -127,7 +127,7 @@ def test_quick_commands_leave_no_watch_behind(sshd: Sshd) -> None:
 
 
 def came_through(sshd: Sshd, process: psutil.Process) -> bool:
-    """Whether a process runs that was started through this server."""
+    """Tells if a process that was started through this server is still running."""
     try:
         connection = process.environ().get("SSH_CONNECTION", "")
         return connection.endswith(f" {sshd.port}") and process.status() != psutil.STATUS_ZOMBIE

@@ -18,7 +18,7 @@ from clockwork.exceptions import CompileError
 from clockwork.pyinfra_compiler import PyInfraCompiler
 from clockwork.resources import DockerServiceResource, FileResource, Resource
 
-# What a Pydantic string can hold: any text but lone surrogates.
+# Pydantic strings: any text without lone surrogates.
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 hostile = st.sampled_from(
     [

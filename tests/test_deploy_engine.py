@@ -117,7 +117,7 @@ def test_local_files_look_as_pyinfra_would_see_them(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("folder")
     (tmp_path / "dangling").symlink_to("/no where")
     os.mkfifo(tmp_path / "fifo")
-    # What was read since it was written keeps its time of access when it is read again, in the second half too.
+    # With relatime, a file that was read after its last change keeps its access time when it is read again.
     for name in ("file", "odd name", "folder"):
         os.utime(tmp_path / name, (time.time(), time.time() - 100))
     with suppress(PermissionError):

@@ -35,7 +35,7 @@ def copied(example: str, project: Project) -> Project:
 
 
 def there_and_back(example: Project, written: list[str]) -> None:
-    """What has been deployed is there, is left alone by a second apply, and goes when it is destroyed."""
+    """Deployed files exist, a second apply leaves them unchanged, and destroy removes them."""
     for name in written:
         assert (example.folder / name).read_text().strip(), name
     again = example.json("apply")

@@ -130,7 +130,7 @@ class Program:
         wait_until(as_far)
 
     def end(self) -> tuple[int, str]:
-        """How it ended, and what it printed, long before what it waits for would have come to its own end."""
+        """Its exit status and its output. The timeout is much shorter than the work that was interrupted."""
         output, errors = self.process.communicate(timeout=60)
         print(errors)
         return self.process.returncode, output

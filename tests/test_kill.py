@@ -33,7 +33,7 @@ last = FileResource(name="last-{version}", content="x", directory="out")
 
 
 def wanted(version: int) -> dict[str, str]:
-    """What a version's files hold, by their paths below `out`."""
+    """The content of a version's files, by their paths below `out`."""
     files = {"last-" + str(version): "x"}
     for number in range(29):
         folder = f"{version % 2}/" if number < 2 else ""
@@ -89,7 +89,7 @@ def test_killed_at_fifty_moments(project: Project, monkeypatch: pytest.MonkeyPat
     assert halfway, "no run was killed while it worked"
     assert set(project.actions("plan").values()) == {"unchanged"}
 
-    # What the killed ones have left goes with the next write, once it is old enough to be nobody's.
+    # Leftovers of killed runs are removed by the next write, once they are old enough.
     assert len(left_over(project)) <= KILLS
     for path in left_over(project):
         os.utime(path, (0, 0))
@@ -212,7 +212,7 @@ def test_each_host_has_a_life_of_its_own(project: Project, monkeypatch: pytest.M
         assert act("Two", "plan()") == {"one": "unchanged", "two": "drifted"}
         assert act("Two", "apply()") == {"one": "unchanged", "two": "drifted"}
         (project.folder / "two").unlink()
-        # What a host that is away has is not forgotten.
+        # The entries of an unreachable host stay in the state.
         assert act("Away", "destroy()") == {"one": "remove", "two": "skipped"}
         assert [(entry["name"], entry["host"]) for entry in project.state["resources"]] == [("own", "two")]
         assert act("Two", "apply()") == {"one": "create", "two": "drifted"}

@@ -1,4 +1,4 @@
-"""What was there before: at another place, under another name, by another version, on another host."""
+"""Earlier deployments: at another place, under another name, by another version, on another host."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_what_another_resource_stands_on_now_is_not_pruned(project: Project, kno
     told = "no longer has FileResource 'a', whose place on @local is FileResource 'b''s now"
     assert told in project.run("plan", "--prune").stdout
     if known:
-        # What is known of `a` goes with the first run that finds `b` there.
+        # The entry of `a` is removed by the first run that finds `b` there.
         assert told in project.run("apply").stdout
         assert project.known() == ["b", "c", "d"]
     report = project.json("apply", "--prune", "--yes")

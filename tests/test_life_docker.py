@@ -40,7 +40,7 @@ class Life:
         return {name: one["Id"] for name, one in found.items() if one is not None and one["State"]["Running"]}
 
     def actions(self, command: str, *arguments: str) -> list[str]:
-        """What a command does to `web`, `other` and the file."""
+        """The actions of a command on `web`, `other` and the file."""
         actions = self.project.actions(command, *arguments)
         return [actions[name] for name in (self.web, self.other, "note")]
 
@@ -115,7 +115,7 @@ def test_another_image_replaces_and_is_asked_for(life: Life) -> None:
     after = life.ids()
     assert after[life.web] != before[life.web]
     assert after[life.other] == before[life.other]
-    # Where nobody can be asked it goes ahead, as it always did.
+    # Without a terminal it proceeds without a question.
     life.write()
     assert life.actions("apply") == ["change", "unchanged", "unchanged"]
 
@@ -131,7 +131,7 @@ def test_what_is_protected_is_neither_replaced_nor_removed(life: Life) -> None:
         assert report["error"]["kind"] == "ProtectedError"
     assert life.ids() == before
     assert not (life.project.folder / "out/note").exists(), "nothing at all is done"
-    # What it needs to run again is no removal.
+    # Protection does not prevent a restart, which is no removal.
     life.write(more="protect=True")
     stop(life)
     assert life.actions("apply") == ["drifted", "unchanged", "drifted"]

@@ -1,4 +1,4 @@
-"""What main.py no longer has, what has another name or place, and what must not be touched."""
+"""Orphans, renamed and moved resources, and things that must not be touched."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_another_path_leaves_nothing_behind(project: Project) -> None:
 def test_what_could_not_be_taken_away_is_not_forgotten(project: Project) -> None:
     write(project, file("a", "path='out/one'"))
     project.run("apply")
-    # Where the old file was there is a folder, which no removal of a file takes away.
+    # A folder is in the place of the old file; removing a file does not remove a folder.
     (project.folder / "out/one").unlink()
     (project.folder / "out/one").mkdir()
     write(project, file("a", "path='out/two'"))

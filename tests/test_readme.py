@@ -1,4 +1,4 @@
-"""What the README and the examples show is run as it stands there."""
+"""The examples of the README run as shown there."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def recorded() -> list[tuple[str, list[str]]]:
 
 
 def alike(line: str) -> str:
-    """What is left of a line of a terminal in the end, without blanks, and without what differs each time."""
+    """The final content of a terminal line, without blanks and without parts that differ in each run."""
     line = "".join(line.rsplit("\r", 1)[-1].split())
     return re.sub(r"\d+\.\ds|\d{4}-\d\d-\d\dT[\d:]+Z|/tmp/session-\w+", "…", line)
 

@@ -1,4 +1,4 @@
-"""What is kept of what was deployed: where, for whom to read, and what is never in it."""
+"""The state: its place, its permissions, its content, and values that it never has."""
 
 from __future__ import annotations
 

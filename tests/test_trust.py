@@ -234,8 +234,8 @@ def test_a_budget_stops_before_it_is_crossed(served_project: Project, model_serv
     files = "\n".join(f'FileResource(name="{i}.txt", description="d"),' for i in range(10))
     served_project.write(f"from clockwork.resources import FileResource\nfiles = [{files}]\n")
     messages = served_project.json("generate", "--dry-run")["artifacts"][0]["request"]["messages"]
-    # What one request may use: a token for each byte of the question, some around it, and an answer of its size. With
-    # room for what three more really use: 18 tokens each.
+    # The reservation of one request (a token for each byte of the question, an overhead, the largest answer), and room
+    # for three more with their real use of 18 tokens each.
     question = len(json.dumps(messages, separators=(",", ":"), ensure_ascii=False).encode()) + 256
     limit = question + 700 + 3 * 18
     done = served_project.run("generate", "--max-tokens-total", str(limit))
@@ -258,7 +258,7 @@ def test_a_limit_of_cost_holds_from_the_first_answer_on(
     assert done.returncode == 1
     assert "could cross the limit of $0.0005 (--max-cost): $0.0000 are spent" in done.stderr
     assert not model_server.requests, "not even the first answer may cross it"
-    # What one request may cost, and room for what three more really do: 0.000117 each.
+    # The reserved cost of one request, and room for three more with their real cost of 0.000117 each.
     messages = served_project.json("generate", "--dry-run")["artifacts"][0]["request"]["messages"]
     question = len(json.dumps(messages, separators=(",", ":"), ensure_ascii=False).encode()) + 256
     limit = question * 0.000003 + 700 * 0.000012 + 3.5 * 0.000117

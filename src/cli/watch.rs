@@ -16,10 +16,10 @@ pub struct Watch {
     /// Repair what has drifted, and nothing else
     #[arg(long)]
     pub heal: bool,
-    /// Tell this address of all that happens; better set `CLOCKWORK_WEBHOOK`, which others cannot see
+    /// Send notifications to this address; better set `CLOCKWORK_WEBHOOK`, which others cannot see
     #[arg(long, value_name = "URL")]
     pub webhook: Option<String>,
-    /// End after this many rounds, with 1 where the last one leaves something to repair
+    /// End after this many rounds, with 1 if the last one leaves something to repair
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub rounds: Option<u64>,
     /// The selection of resources.

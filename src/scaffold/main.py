@@ -1,4 +1,4 @@
-"""What this machine should look like. `clockwork plan` shows what would change, `clockwork apply` does it."""
+"""The desired state of this machine. `clockwork plan` shows what would change, `clockwork apply` does it."""
 
 from clockwork.resources import FileResource
 

@@ -1,1 +1,1 @@
-"""What tests share that is no fixture: real parts to test against, and Clockwork run as a user does."""
+"""Shared helpers of the tests: real services to test against, and Clockwork run as by a user."""

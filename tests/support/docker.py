@@ -15,7 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from .require import require_busybox, require_docker
 
-# Of its own for each run of the tests: one takes its images away while another goes on.
+# Unique for each test run, because a run removes its images while another one is still going.
 REPOSITORY = f"clockwork-test-{os.getpid()}"
 APPLETS = [
     "base64",
@@ -131,15 +131,15 @@ class Docker:
         return done.stdout.strip()
 
     def container(self, name: str) -> dict[str, Any] | None:
-        """What `docker inspect` tells of a container; None if there is none."""
+        """The output of `docker inspect` for a container; None if there is none."""
         return self._inspect("container", name)
 
     def network(self, name: str) -> dict[str, Any] | None:
-        """What `docker network inspect` tells; None if there is none."""
+        """The output of `docker network inspect`; None if there is none."""
         return self._inspect("network", name)
 
     def volume(self, name: str) -> dict[str, Any] | None:
-        """What `docker volume inspect` tells; None if there is none."""
+        """The output of `docker volume inspect`; None if there is none."""
         return self._inspect("volume", name)
 
     def _inspect(self, kind: str, name: str) -> dict[str, Any] | None:
@@ -151,7 +151,7 @@ class Docker:
         return found
 
     def page(self, port: int, within: float = 10) -> str:
-        """What a web server on a port of this machine says, once it does.
+        """The answer of a web server on a port of this machine, once it answers.
 
         Raises:
             AssertionError: It says nothing within some seconds.

@@ -29,7 +29,7 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "cost"
 
 @dataclass(frozen=True)
 class Request:
-    """What came in.
+    """A received request.
 
     Attributes:
         path: The path, with the query.
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass
 class Reply:
-    """How one request is answered. What is left out is as in a good answer.
+    """The answer to one request. Defaults make a good answer.
 
     Attributes:
         text: The answer's content; None writes one that fits the request.

@@ -1,4 +1,4 @@
-"""Whether processes run, and whether they have ended."""
+"""Tests if processes have ended."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def gone(pid: int, within: float = 10) -> bool:
-    """Whether a process has ended, or does so within some seconds: what is killed takes a moment to die."""
+    """Tells if a process has ended, or does so within some seconds: a killed process needs a moment."""
     return all_gone([pid], within)
 
 
 def all_gone(pids: Collection[int], within: float = 10) -> bool:
-    """Whether processes have all ended, or do so within some seconds.
+    """Tells if all processes have ended, or do so within some seconds.
 
-    One whose parent has not taken notice has ended too: where process 1 is no init, nobody does for orphans.
+    Zombies count as ended: if process 1 is no init, nobody reaps orphans.
     """
     deadline = time.monotonic() + within
     while any(map(_runs, pids)):

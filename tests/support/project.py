@@ -70,12 +70,12 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What it wrote, without escape sequences, lines ended by a newline alone."""
+        """Its output without escape sequences, with plain newlines."""
         return ESCAPES.sub("", self.output).replace("\r\n", "\n")
 
 
 def actions(report: Any) -> dict[str, str]:
-    """What a report says that was done, or would be, to each resource."""
+    """The action on each resource, by name."""
     return {resource["name"]: resource["action"] for resource in report["resources"]}
 
 
@@ -120,12 +120,12 @@ class Project:
 
     @property
     def state(self) -> Any:
-        """What `.clockwork/state.json` holds, which has to be a whole document."""
+        """The content of `.clockwork/state.json`, which has to be a complete document."""
         return json.loads((self.folder / ".clockwork/state.json").read_text())
 
     @property
     def lock(self) -> str:
-        """What `clockwork.lock` holds."""
+        """The content of `clockwork.lock`."""
         return (self.folder / "clockwork.lock").read_text()
 
     def known(self) -> list[str]:

@@ -17,7 +17,7 @@ import pytest
 
 
 def in_ci() -> bool:
-    """Whether this is a run in which every part has to be there."""
+    """Tells if this is a CI run, in which every part is required."""
     return os.environ.get("CI", "").lower() in {"1", "true"}
 
 

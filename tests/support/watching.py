@@ -58,7 +58,7 @@ def watching(project: Project, *arguments: str, **environment: str) -> Iterator[
 
 
 class Hook:
-    """What a webhook was told.
+    """A webhook that records the documents it receives.
 
     Attributes:
         url: Its address, with something in it that is nobody else's business.
@@ -73,7 +73,7 @@ class Hook:
 
     @property
     def events(self) -> list[str]:
-        """What kinds of things it was told."""
+        """The kinds of the received notifications."""
         return [document["event"] for document in self.told]
 
 
