@@ -90,8 +90,10 @@ pub struct Context {
     pub keep_copy: bool,
     /// Whether what is not the project's own may be overwritten, replaced or removed.
     pub take_over: bool,
-    /// The part of a removal that is done, where a thing is set aside: `set_aside`, `put_back` or `drop`.
+    /// The part of a removal that is done, where a thing is set aside: `set_aside`, `clear`, `put_back` or `drop`.
     pub aside: Option<&'static str>,
+    /// The identity of the thing that it makes room for.
+    pub room_for: Option<String>,
     /// The folder on this machine that copies go to.
     pub backup_folder: Option<String>,
     /// The values of secrets that compiled code names.
@@ -117,6 +119,7 @@ impl Default for Context {
             keep_copy: false,
             take_over: true,
             aside: None,
+            room_for: None,
             backup_folder: None,
             secrets: SecretValues::default(),
         }

@@ -79,6 +79,7 @@ impl PySession<'_> {
             keep_copy: permission.keep_copy,
             take_over: permission.take_over,
             aside: permission.aside.map(ports::Aside::word),
+            room_for: permission.room_for,
             ..self.context.clone()
         };
         permissions.into_iter().map(|(place, permission)| (place, context(permission))).collect()

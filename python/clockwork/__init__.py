@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from clockwork._graph import Graph, graph
     from clockwork._watch import Round, watch
     from clockwork.core import ClockworkCore, apply, check, destroy, generate, plan
-    from clockwork.resources.group import Group
+    from clockwork.resources.group import Component, Group
     from clockwork.results import Result
 
 __all__ = [
     "ClockworkCore",
     "ClockworkError",
+    "Component",
     "Graph",
     "Group",
     "Result",
@@ -48,6 +49,7 @@ __all__ = [
 _LAZY = {
     "ClockworkCore": "clockwork.core",
     "Graph": "clockwork._graph",
+    "Component": "clockwork.resources.group",
     "Group": "clockwork.resources.group",
     "Result": "clockwork.results",
     "Round": "clockwork._watch",

@@ -28,7 +28,6 @@ VERSION: Final[str]
 DEFAULT_INVENTORY: Final[str]
 
 class Resource:
-    def needs_artifact_generation(self) -> bool: ...
     def to_pyinfra_operations(self, artifacts: dict[str, Any]) -> str: ...
     # Called with the artifacts or with nothing; an override may insist on them, as the documented one does.
     to_pyinfra_destroy_operations: Callable[..., str]

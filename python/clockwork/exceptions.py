@@ -36,10 +36,12 @@ __all__ = [
     "ModelServerError",
     "ModelTimeoutError",
     "NoResourcesError",
+    "OwnershipError",
     "PlanMovedError",
     "ProjectNotFoundError",
     "ProtectedError",
     "RateLimitError",
+    "ReviewError",
     "SettingsError",
     "StateError",
     "StateLockedError",
@@ -185,6 +187,14 @@ class StateLockedError(ClockworkError, TimeoutError):
 
 class ProtectedError(ClockworkError, PermissionError):
     """A protected resource would be removed or replaced. Nothing has been done; `result` is the plan."""
+
+
+class OwnershipError(ClockworkError, PermissionError):
+    """Something that is not the project's would be replaced or removed, and nobody can be asked."""
+
+
+class ReviewError(ClockworkError):
+    """A model has just written what a host would execute, and nobody can be asked."""
 
 
 class PlanMovedError(ClockworkError, RuntimeError):

@@ -223,6 +223,8 @@ impl Run<'_> {
         };
         let back = on_hosts(&beside.set_aside, |_, host| failed(host));
         let gone = on_hosts(&beside.set_aside, |_, host| !failed(host));
+        // All new things go before the first old one comes back: they may hold what it needs.
+        self.take_down(session, report, &back, planned, Some(Aside::Clear))?;
         let put_back = self.take_down(session, report, &back, planned, Some(Aside::PutBack))?;
         for resource in &mut deployed.resources {
             let is_back = put_back.resources.iter().any(|r| r.address == resource.address && r.host == resource.host);

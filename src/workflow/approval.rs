@@ -3,10 +3,12 @@
 use super::Run;
 use super::ports::{Approval, Aside, Permission, Permissions};
 use crate::compile::Script;
+use crate::identity::overlap;
 use crate::error::{Error, Result};
 use crate::outcome::{DeployOutcome, Failure, Report, ResourceOutcome};
 use crate::ownership::Ownership;
 use crate::plan;
+use crate::resource::CompiledResource;
 
 /// What is at stake in a plan: the reasons to ask somebody.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -178,11 +180,20 @@ impl Run<'_> {
                     continue;
                 }
                 let keep_copy = resource.ownership.keeps_copy();
-                let permission = Permission { keep_copy, take_over: true, aside };
+                let room_for = aside.and_then(|_| self.room_for(resource));
+                let permission = Permission { keep_copy, take_over: true, aside, room_for };
                 permissions.insert((resource.host.clone(), place), permission);
             }
         }
         permissions
+    }
+}
+
+impl Run<'_> {
+    /// The identity of the thing that another one makes room for.
+    fn room_for(&self, resource: &ResourceOutcome) -> Option<String> {
+        let overlaps = |c: &&CompiledResource| overlap(&c.identity, &resource.identity);
+        self.resources.iter().find(overlaps).map(|compiled| compiled.identity.clone())
     }
 }
 

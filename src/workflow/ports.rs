@@ -138,7 +138,7 @@ pub struct ScriptRun<'a> {
 pub type Permissions = HashMap<(String, usize), Permission>;
 
 /// A decision about a resource's operations on a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
     /// Whether a copy of what is overwritten or removed is kept.
     pub keep_copy: bool,
@@ -146,6 +146,8 @@ pub struct Permission {
     pub take_over: bool,
     /// The part of a removal that is done.
     pub aside: Option<Aside>,
+    /// The identity of the thing that it makes room for.
+    pub room_for: Option<String>,
 }
 
 /// The parts of a removal that can be taken back.
@@ -153,6 +155,8 @@ pub struct Permission {
 pub enum Aside {
     /// The thing is set aside.
     SetAside,
+    /// What has taken its place goes.
+    Clear,
     /// The thing that was set aside comes back.
     PutBack,
     /// The thing that was set aside goes.
@@ -164,6 +168,7 @@ impl Aside {
     pub fn word(self) -> &'static str {
         match self {
             Self::SetAside => "set_aside",
+            Self::Clear => "clear",
             Self::PutBack => "put_back",
             Self::Drop => "drop",
         }
@@ -172,7 +177,7 @@ impl Aside {
 
 impl Default for Permission {
     fn default() -> Self {
-        Self { keep_copy: false, take_over: true, aside: None }
+        Self { keep_copy: false, take_over: true, aside: None, room_for: None }
     }
 }
 

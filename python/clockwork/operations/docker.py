@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from pyinfra import host
 from pyinfra.api import OperationValueError, operation
 
-from clockwork.operations import Intent
+from clockwork.operations import Intent, context
 from clockwork.operations._docker.drift import compare, done, ownership, runs
 from clockwork.operations._docker.drift import labels as labels_there
 from clockwork.operations._docker.networks import network
@@ -35,7 +35,7 @@ from clockwork.operations._docker.spec import (
     environment,
     labels_of,
 )
-from clockwork.operations._docker.together import set_aside, settle
+from clockwork.operations._docker.together import part_of_swap, set_aside, settle
 from clockwork.operations.facts.docker import NEW, OLD, ContainerStatus
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def container(
     if not present:
         found = host.get_fact(ContainerStatus, container=container)
         check_engine(found.engine, "container")
-        yield from _remove(container, found)
+        yield from (part_of_swap(container) if context().aside else _remove(container, found))
         return
     spec = Spec(
         image=image or "",

@@ -161,6 +161,9 @@ def file(
     where = _path(path)
     if where.endswith("/"):
         raise OperationValueError(f"{where} is the path of a folder, and not of a file")
+    if not present and context().aside:
+        yield from _part_of_move(where)
+        return
     found, wanted_mode = _look(where), _mode(mode)
     if problem := found["problem"] or _no_file(found, where, removed=not present):
         yield from _refuse(problem)
@@ -199,6 +202,9 @@ def directory(
     where = _path(path).rstrip("/")
     if not where:
         raise OperationValueError("/ is always there, and stays as it is")
+    if not present and context().aside:
+        yield from _part_of_move(where)
+        return
     found, wanted_mode = _look(where), _mode(mode)
     if problem := found["problem"]:
         yield from _refuse(problem)
@@ -283,6 +289,17 @@ def drop_aside(path: str, room_for: str) -> Commands:
     copy = _copy(aside.path, True)
     yield Intent("remove", [("place", aside.place, None)], reason=_reason(copy))
     yield DropAside(aside.path, aside, copy)
+
+
+def _part_of_move(path: str) -> Commands:
+    """Does the part of a move that the session asks for, in place of a removal."""
+    aside, room_for = context().aside, (context().room_for or "").removeprefix("path:")
+    if aside == "set_aside":
+        yield from set_aside._inner(path=path, room_for=room_for)
+    elif aside == "put_back":
+        yield from put_back._inner(path=path, room_for=room_for)
+    elif aside == "drop":
+        yield from drop_aside._inner(path=path, room_for=room_for)
 
 
 def _path(path: str | os.PathLike[str]) -> str:

@@ -4,11 +4,12 @@ from clockwork.resources.base import ArtifactSize, Resource
 from clockwork.resources.docker_service import DockerServiceResource
 from clockwork.resources.file import FileResource
 from clockwork.resources.generated import Generated
-from clockwork.resources.group import Group
+from clockwork.resources.group import Component, Group
 from clockwork.resources.operation import HostData, Operation, Output, Secret
 
 __all__ = [
     "ArtifactSize",
+    "Component",
     "DockerServiceResource",
     "FileResource",
     "Generated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -16,7 +17,7 @@ from clockwork import _core
 from clockwork.assertions import AssertionList, checked
 from clockwork.resources._values import as_json, fields_of, secrets_in
 from clockwork.resources.generated import answer_of, marks_of, text_field
-from clockwork.resources.group import Group, resources_of
+from clockwork.resources.group import Component, Group, resources_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,12 +26,27 @@ if TYPE_CHECKING:
 
 _definitions = count()
 
+_OWN_FOLDER = str(Path(__file__).parent.parent)
+
+
+def _place_of_caller() -> str | None:
+    """The file and line that a resource is being made on: the nearest that is neither ours nor a library's."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        is_library = "site-packages" in name or "/pydantic/" in name or name.startswith((_OWN_FOLDER, "<"))
+        if not is_library:
+            return f"{Path(name).name}, line {frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
 
 @dataclass
 class Origin:
     """Where a resource comes from. Resources that differ in nothing else are equal."""
 
     order: tuple[int, ...] = field(default_factory=lambda: (next(_definitions),), compare=False)
+    defined_at: str | None = field(default_factory=lambda: _place_of_caller(), compare=False)
     folder: Path | None = field(default=None, compare=False)
     connected: list[Resource] = field(default_factory=list, compare=False)
     group: Group | None = field(default=None, compare=False)
@@ -79,6 +95,7 @@ class Resource(BaseModel, _core.Resource):
             resources.
         protect: Whether it is never to be removed or replaced.
         renamed_from: The name that it had before, so that it is known to be the same.
+        on: The host that it is for, or several, by their names in the inventory; without it, all of them.
         assertions: What has to hold once it is deployed: models of `clockwork.assertions`, and functions of yours.
             No model reads them, and a change of them changes nothing on a host.
     """
@@ -105,6 +122,7 @@ class Resource(BaseModel, _core.Resource):
         depends_on: list[Resource] = Field(default=[], exclude=True, repr=False)
     protect: bool = Field(default=False, exclude=True, repr=False)
     renamed_from: str | None = Field(default=None, min_length=1, exclude=True, repr=False)
+    on: str | list[str] | None = Field(default=None, exclude=True, repr=False)
     assertions: AssertionList = Field(default=[], exclude=True, repr=False)
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
@@ -211,6 +229,20 @@ class Resource(BaseModel, _core.Resource):
     def _can_be_asserted(self) -> Self:
         checked(self.assertions, self._own_path(), type(self).__name__)
         return self
+
+    def _text_field(self) -> str | None:
+        """The field that is a text of its own."""
+        return text_field(type(self).model_fields)
+
+    def _on_hosts(self) -> list[str] | None:
+        """The names of the hosts that it is for; None is all of them."""
+        return [self.on] if isinstance(self.on, str) else self.on
+
+    def _qualified_name(self) -> str:
+        """Its name, behind those of the components that it is in: `blog/index.html`."""
+        group = self._origin.group
+        around = [one.name for one in (group.and_around() if group else ()) if isinstance(one, Component)]
+        return "/".join((*reversed(around), self.name))
 
     def _open_fields(self) -> list[str]:
         """The fields that the model is to fill in: those that are left out and marked, or named by `suggest`."""

@@ -159,6 +159,22 @@ class Group:
             group = group._parent
 
 
+class Component(Group):
+    """A group whose names are its own: what is in it is addressed `blog/index.html`.
+
+    Two components may hold resources of the same names. A component is what a function returns that declares
+    resources for others to use.
+
+    ```python
+    def website(name: str, folder: str) -> clockwork.Component:
+        return clockwork.Component(name, [FileResource(name="index.html", content="<p>Hi</p>", directory=folder)])
+
+
+    blog, shop = website("blog", "/srv/blog"), website("shop", "/srv/shop")
+    ```
+    """
+
+
 def resources_of(items: Iterable[Resource | Group]) -> Iterator[Any]:
     """Replaces every group by its resources; other items stay."""
     for item in items:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyinfra import host
 from pyinfra.api import operation
 
-from clockwork.operations import Intent
+from clockwork.operations import Intent, context
 from clockwork.operations._docker.drift import labels, ownership, runs
 from clockwork.operations._docker.owner import check_engine, check_owner
 from clockwork.operations._docker.script import Script
@@ -72,6 +72,35 @@ def settle(containers: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
     )
     script = Script("")
     script.settle(end, list(containers), kept)
+    yield script.command()
+
+
+def part_of_swap(container: str) -> Generator[PyinfraCommand, None, None]:
+    """Does the part of a swap that the session asks for, in place of a removal.
+
+    Every container is set aside by itself here: the session goes through all of them before it brings the first one
+    up, and clears all new ones before it puts the first one back.
+    """
+    aside = context().aside
+    if aside == "set_aside":
+        yield from set_aside._inner(containers=[container])
+        return
+    end = _end([container])
+    found = _look([container])[container]
+    kept = found.old.get(end)
+    script = Script("")
+    if aside == "clear" and kept is not None and found.there is not None:
+        yield Intent("remove", [(container, "made in this run", None)], found=ownership(found.there))
+        script.run("container", "rm", "--force", "--volumes", container)
+    elif aside == "put_back" and kept is not None and found.there is None:
+        yield Intent("change", [(container, "set aside", "running")], found=ownership(kept))
+        script.run("container", "rename", container + end, container)
+        script.run("container", "start", container)
+    elif aside == "drop" and kept is not None:
+        yield Intent("change", [(container, "set aside", None)], found=ownership(kept))
+        script.forget_all(end, [container])
+    else:
+        return
     yield script.command()
 
 
