@@ -10,6 +10,7 @@ mod disk;
 pub mod error;
 pub mod event;
 pub mod graph;
+mod http;
 pub mod llm;
 pub mod lockfile;
 pub mod outcome;

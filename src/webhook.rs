@@ -7,9 +7,8 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use crate::VERSION;
 use crate::error::{Error, Result};
-use crate::probe::{cause, is_loopback};
+use crate::http;
 
 /// How long one try may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -72,8 +71,7 @@ impl Webhook {
 
     /// The server's name for messages: its host and port.
     fn host(&self) -> String {
-        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port}", self.url.host_str().unwrap_or_default())
+        http::host(&self.url)
     }
 
     /// Sends a document; tries again twice where that may help.
@@ -98,22 +96,9 @@ impl Webhook {
         }
     }
 
-    /// A client of its own for each document: these are rare, and a kept connection would be cut by then.
+    /// Each document has a client of its own: documents are rare, and a kept connection would be cut by then.
     fn client(&self) -> reqwest::Result<Client> {
-        // Fails where another part of the process was first, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(format!("clockwork/{VERSION}"))
-            .redirect(redirect::Policy::custom(follow));
-        if is_loopback(self.url.host_str().unwrap_or_default()) {
-            builder = builder.no_proxy();
-        }
-        if self.url.scheme() == "http" {
-            // Loading the machine's certificates takes time, and fails where there are none. Where it
-            // is answered with a redirect to https, that is not followed.
-            builder = builder.tls_certs_only([]);
-        }
-        builder.build()
+        http::client(&self.url, redirect::Policy::custom(follow)).build()
     }
 
     async fn post(&self, client: &Client, document: &Value) -> std::result::Result<(), Failure> {
@@ -137,7 +122,7 @@ impl Webhook {
     }
 
     fn cause(&self, error: &reqwest::Error) -> String {
-        cause(error, self.url.host_str().unwrap_or_default())
+        http::cause(error, self.url.host_str().unwrap_or_default())
     }
 }
 

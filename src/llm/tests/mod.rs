@@ -19,7 +19,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::fingerprint::fingerprint;
 use super::*;
 use crate::error::ModelErrorKind;
-use crate::resource::{ContextFile, ProjectResource, Request};
+use crate::resource::{Artifact, ContextFile, ProjectResource, Request};
 use project::{Project, answer, bodies, file, service, stream_of};
 use server::{STREAM, Scripted, Step};
 

@@ -12,7 +12,8 @@ use super::{Project, answer, file};
 use crate::error::{Error, ModelErrorKind as Kind};
 use crate::llm::client::Client;
 use crate::llm::endpoint::Endpoint;
-use crate::llm::price::{Price, find_out};
+use crate::llm::price::Price;
+use crate::llm::price_list::set_prices;
 
 #[tokio::test]
 async fn no_provider_may_be_dearer_than_the_dearest_that_is_listed() {
@@ -61,7 +62,7 @@ async fn the_dearest_of_the_models_of_one_request_counts() {
     };
     let mut endpoints = [of(&["a", "b"]), of(&["c"])];
     let client = Client::new(&project.endpoint, &project.settings.policy).unwrap();
-    find_out(&mut endpoints, &client, &project.settings.policy).await.unwrap();
+    set_prices(&mut endpoints, &client, &project.settings.policy).await.unwrap();
     let prices = endpoints.map(|endpoint| endpoint.price);
     let price = |question, answer| Some(Price { question, answer, request: 0.0 });
     assert_eq!(prices, [price(2.0, 4.0), price(0.5, 0.5)]);

@@ -10,12 +10,13 @@ mod fence;
 mod length;
 mod members;
 mod nginx;
+mod schema;
 mod yaml;
 
 use serde_json::{Map, Value};
 
 use super::format::{Format, Syntax};
-use super::{official_images, prompt, schema};
+use super::{official_images, prompt};
 use crate::resource::{Artifact, Request};
 
 /// What is let pass.

@@ -2,8 +2,8 @@
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 
+use super::super::image_reference::ImageReference;
 use super::document::complaint;
-use crate::llm::official_images;
 
 /// How deep blocks may be nested: the parser's own recursion has no bound there.
 const DEPTH: usize = 400;
@@ -38,7 +38,7 @@ pub(super) fn compose(text: &str) -> Result<(), String> {
         if let Some(image) = service.as_mapping_get("image") {
             let image = image.as_str().ok_or_else(|| format!("services.{name}.image has to be a text"))?;
             // What Compose fills in from the environment is not known here.
-            if !image.contains('$') && official_images::Reference::parse(image).is_none() {
+            if !image.contains('$') && ImageReference::parse(image).is_none() {
                 return Err(format!("services.{name}.image is no reference of an image: '{image}'"));
             }
         }
