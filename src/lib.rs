@@ -22,7 +22,7 @@ pub mod resource;
 pub mod scaffold;
 pub mod settings;
 pub mod state;
-mod suggestion;
+pub mod suggestion;
 mod templates;
 pub mod watch;
 pub mod webhook;

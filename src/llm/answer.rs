@@ -25,7 +25,7 @@ pub(super) struct Answer {
     finish: Option<String>,
     refusal: String,
     choices_seen: bool,
-    /// Whether the model has begun to write or to think.
+    /// True once the model has begun to write or to think.
     begun: bool,
     done: bool,
 }
@@ -140,7 +140,7 @@ impl Answer {
         if self.text.trim().is_empty() && !self.is_cut() {
             // A model that was only just started may answer nothing the first time.
             return unusable(
-                RetryDecision::Again(None),
+                RetryDecision::Retry(None),
                 format!("the model '{model}' gave an empty answer. Try again, or try another model."),
             );
         }

@@ -14,23 +14,23 @@ pub(super) struct AttemptError {
     pub kind: ModelErrorKind,
     /// The message for the user: what went wrong, and what to do.
     pub message: String,
-    /// Whether to ask again.
+    /// The decision whether to ask again.
     pub retry: RetryDecision,
     /// The status that the server sent, if that was the failure.
     pub status: Option<u16>,
-    /// Whether a model may have been at work, so that the attempt may have to be paid for.
+    /// True if a model may have been at work, so that the attempt may have to be paid for.
     pub may_be_billed: bool,
 }
 
-/// Whether to ask again after an error.
+/// The decision whether to ask again after an error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum RetryDecision {
     /// Asking again would not help.
     Stop,
     /// The failure may pass. The server may have said how long that takes.
-    Again(Option<Duration>),
+    Retry(Option<Duration>),
     /// The server rejects this part of the request, and may take a request without it.
-    Without(OptionalPart),
+    RetryWithout(OptionalPart),
 }
 
 impl AttemptError {
@@ -38,12 +38,12 @@ impl AttemptError {
         Self { kind, message: message.into(), retry, status: None, may_be_billed: false }
     }
 
-    /// The same error of an attempt that may have to be paid for.
+    /// Marks the attempt as one that may have to be paid for.
     pub fn billed(self) -> Self {
         Self { may_be_billed: true, ..self }
     }
 
-    /// The same error, met by the last of so many attempts.
+    /// Adds the number of attempts to the message.
     pub fn after(mut self, attempts: u32) -> Self {
         if attempts > 1 {
             self.message.push_str(&format!(" (Asked {attempts} times.)"));
@@ -55,18 +55,18 @@ impl AttemptError {
     /// means that there is no next attempt.
     pub fn wait(self, attempts: u32, policy: &Policy) -> Result<(Duration, Self), Self> {
         match self.retry {
-            RetryDecision::Again(Some(wait)) if attempts < policy.tries && wait > policy.longest_wait => {
+            RetryDecision::Retry(Some(wait)) if attempts < policy.tries && wait > policy.longest_wait => {
                 Err(self.too_long(wait))
             }
             // The delay is added to the time that the server names, so that not all requests come at once.
-            RetryDecision::Again(wait) if attempts < policy.tries => {
+            RetryDecision::Retry(wait) if attempts < policy.tries => {
                 Ok((wait.unwrap_or_default() + policy.delay(attempts), self))
             }
             _ => Err(self.after(attempts)),
         }
     }
 
-    /// The same error, with the wait that the server asks for and that is too long.
+    /// Adds the wait that the server asks for, and that is too long, to the message.
     fn too_long(mut self, wait: Duration) -> Self {
         let minutes = wait.as_secs().div_ceil(60);
         let after = if minutes < 120 {
@@ -80,7 +80,7 @@ impl AttemptError {
 
     /// Tells whether the question may be the cause, such as a conversation that is too long for the model.
     pub fn may_lie_in_the_question(&self) -> bool {
-        matches!(self.retry, RetryDecision::Stop | RetryDecision::Without(OptionalPart::Room))
+        matches!(self.retry, RetryDecision::Stop | RetryDecision::RetryWithout(OptionalPart::Room))
             && matches!(self.kind, ModelErrorKind::Server | ModelErrorKind::Answer)
     }
 
@@ -88,14 +88,14 @@ impl AttemptError {
     pub fn no_answer(endpoint: &Endpoint, what: &str) -> Self {
         let message =
             format!("the model server {} {what}. Try again, or try another model.", endpoint.host());
-        Self::new(ModelErrorKind::Server, RetryDecision::Again(None), message)
+        Self::new(ModelErrorKind::Server, RetryDecision::Retry(None), message)
     }
 
     /// The server fell silent for too long.
     pub fn silent(endpoint: &Endpoint, limit: Duration) -> Self {
         Self::new(
             ModelErrorKind::Timeout,
-            RetryDecision::Again(None),
+            RetryDecision::Retry(None),
             format!(
                 "the model server {} was silent for {} seconds. Try again, or give it more time with \
                  CLOCKWORK_TIMEOUT.",

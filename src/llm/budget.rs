@@ -203,7 +203,7 @@ impl Budget {
         Err(left.refusal())
     }
 
-    /// What each limit leaves for a request.
+    /// The rest that each limit leaves for a request.
     fn left(&self, state: &State, need: Need) -> [Option<Left>; 2] {
         let taken = state.taken();
         let needed = need.with(need.answer);
@@ -342,7 +342,7 @@ mod tests {
             refusal.contains("(--max-cost): $1150.0000 are spent, and it needs room for $300.0000."),
             "{refusal}"
         );
-        // What costs nothing goes on.
+        // A free model is still asked.
         let free = Need { price: Some(Price::default()), ..NEED };
         assert_eq!(budget.reserve(free).await.unwrap().bound, Some(Bound { most: 500, limit: None }));
     }

@@ -20,9 +20,9 @@ use crate::error::ModelErrorKind;
 use crate::http;
 use crate::settings::Policy;
 
-/// How long to wait for the counts of tokens once the text is whole.
+/// The time to wait for the counts of tokens once the text is whole.
 const USAGE_WAIT: Duration = Duration::from_secs(5);
-/// How long to wait for the end of the answer once all is there, so that the connection can be reused.
+/// The time to wait for the end of a stream once the answer is whole, so that the connection can be reused.
 const CLOSE_WAIT: Duration = Duration::from_millis(50);
 
 /// A pool of connections to one server, for one model.
@@ -282,7 +282,7 @@ impl Clock<'_> {
             let seconds = self.policy.connect.as_secs_f64();
             return AttemptError::new(
                 ModelErrorKind::Timeout,
-                RetryDecision::Again(None),
+                RetryDecision::Retry(None),
                 format!(
                     "the model server {host} was not reached within {seconds} seconds. Check the network and \
                      OPENROUTER_BASE_URL."
@@ -304,7 +304,7 @@ impl Clock<'_> {
             let message = format!(
                 "the model server {host} {what} ({reason}). Check that it runs, the network, and OPENROUTER_BASE_URL."
             );
-            AttemptError::new(ModelErrorKind::Connection, RetryDecision::Again(None), message)
+            AttemptError::new(ModelErrorKind::Connection, RetryDecision::Retry(None), message)
         };
         if error.is_connect() { again("cannot be reached") } else { again("broke the connection").billed() }
     }

@@ -2,7 +2,7 @@
 
 use super::optional_parts::RejectedParts;
 
-/// How many bytes of the second half of an answer are searched for a repetition of the first half.
+/// The number of bytes of an answer's second half that are searched for a repetition of the first half.
 const OVERLAP: usize = 400;
 
 /// The messages after a question, and what bounds the next answer.
@@ -10,7 +10,7 @@ const OVERLAP: usize = 400;
 pub(super) struct Conversation {
     /// The parts of a request that the server does not take.
     pub rejected: RejectedParts,
-    /// How often the room for an answer was doubled.
+    /// The number of times that the room for an answer was doubled.
     pub doublings: u64,
     /// Each message after the question, with its role.
     messages: Vec<(&'static str, String)>,

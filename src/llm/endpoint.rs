@@ -25,11 +25,11 @@ pub struct Endpoint {
     pub fallbacks: Vec<String>,
     /// The name of the model for the user and in the lock.
     pub label: String,
-    /// Whether the server needs a key.
+    /// True if the server needs a key.
     pub needs_key: bool,
-    /// Whether the server runs in this process, so that asking again costs nothing.
+    /// True if the server runs in this process, so that asking again costs nothing.
     pub local: bool,
-    /// Whether the model is so small that it needs short questions.
+    /// True if the model is so small that it needs short questions.
     pub brief: bool,
     /// Further parameters of each request, such as `max_tokens`.
     pub parameters: Map<String, Value>,

@@ -45,7 +45,7 @@ impl AttemptError {
             text if text.is_empty() => format!("({status})"),
             text => format!("({status}: {text})"),
         };
-        let again = RetryDecision::Again(wait);
+        let again = RetryDecision::Retry(wait);
         match (status, unknown_part(text)) {
             (400 | 404 | 415 | 422 | 501, Some(OptionalPart::Room)) => {
                 // Another model may read longer questions, so it is worth asking.
@@ -53,13 +53,13 @@ impl AttemptError {
                     Kind::Server,
                     model,
                     &said,
-                    RetryDecision::Without(OptionalPart::Room),
+                    RetryDecision::RetryWithout(OptionalPart::Room),
                 );
             }
             (400 | 404 | 415 | 422 | 501, Some(part)) => {
                 let message =
                     format!("the model server {host} does not take the request {said}. Try another model.");
-                return Self::new(Kind::Server, RetryDecision::Without(part), message);
+                return Self::new(Kind::Server, RetryDecision::RetryWithout(part), message);
             }
             (413, _) => return Self::too_long_a_question(Kind::Answer, model, &said, RetryDecision::Stop),
             (404 | 410, _) => return Self::no_such_model(endpoint, &said),
@@ -186,7 +186,7 @@ mod tests {
                 &endpoint(),
                 &json!({"code": code, "message": "slow down, sk-hidden"}),
             );
-            assert_eq!((error.kind, error.retry), (ModelErrorKind::RateLimit, RetryDecision::Again(None)));
+            assert_eq!((error.kind, error.retry), (ModelErrorKind::RateLimit, RetryDecision::Retry(None)));
             assert!(error.message.contains("slow down, …"), "{}", error.message);
         }
         let error = AttemptError::from_error_object(&endpoint(), &json!("it broke"));
@@ -198,19 +198,19 @@ mod tests {
     fn finds_the_part_that_a_server_does_not_know() {
         let next = |body| AttemptError::from_status(&endpoint(), 400, body, None).retry;
         let format = r#"{"error": {"message": "response_format is not supported"}}"#;
-        assert_eq!(next(format), RetryDecision::Without(OptionalPart::ResponseFormat));
+        assert_eq!(next(format), RetryDecision::RetryWithout(OptionalPart::ResponseFormat));
         assert_eq!(
             next("unknown field: stream_options"),
-            RetryDecision::Without(OptionalPart::StreamOptions)
+            RetryDecision::RetryWithout(OptionalPart::StreamOptions)
         );
         let renamed = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
-        assert_eq!(next(renamed), RetryDecision::Without(OptionalPart::MaxTokens));
+        assert_eq!(next(renamed), RetryDecision::RetryWithout(OptionalPart::MaxTokens));
         for too_large in [
             "'max_tokens' or 'max_completion_tokens' is too large: 5496. This model's maximum context length is 4096.",
             "max_tokens is too large: 5496. This model supports at most 4096 completion tokens.",
             "This model's maximum context length is 4097 tokens. However, you requested 5000 tokens.",
         ] {
-            assert_eq!(next(too_large), RetryDecision::Without(OptionalPart::Room), "{too_large}");
+            assert_eq!(next(too_large), RetryDecision::RetryWithout(OptionalPart::Room), "{too_large}");
         }
         assert_eq!(next("bad"), RetryDecision::Stop);
     }

@@ -140,7 +140,7 @@ impl<'a, 'b> Exchange<'a, 'b> {
             };
             let (wait, error) = match error.retry {
                 // A request without a rejected part is no further attempt. It happens once for each part.
-                RetryDecision::Without(part) if self.leave_out(part) => continue,
+                RetryDecision::RetryWithout(part) if self.leave_out(part) => continue,
                 _ if self.context.halt.is_cancelled() => return Ok(Err(error.after(attempts))),
                 _ => match error.wait(attempts, self.context.policy) {
                     Ok(again) => again,

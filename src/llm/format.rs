@@ -9,7 +9,7 @@ pub struct Format {
     pub name: &'static str,
     /// The rule that makes it valid.
     pub rule: &'static str,
-    /// Whether it is text for people, whose length is counted in words.
+    /// True if it is text for people, whose length is counted in words.
     pub prose: bool,
     /// The grammar that it can be checked against, if there is one.
     #[serde(skip)]

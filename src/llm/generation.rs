@@ -2,9 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-
-use super::budget::add_tokens;
 use super::fallback::{IN_VAIN, Outcome};
 use super::prepared::{Pinned, Prepared};
 use super::question::Question;
@@ -19,36 +16,13 @@ use crate::resource::{Address, Artifact};
 pub struct Generation {
     /// All artifacts, pinned and new, in the order of the requests.
     pub artifacts: Vec<(Address, Artifact)>,
-    /// How each came about, or why it is missing, in the same order.
+    /// The outcome of each resource, also of those whose artifact is missing, in the same order.
     pub outcomes: Vec<ArtifactOutcome>,
     /// The artifacts of the lock that new ones replaced, in the same order.
     pub replaced: Vec<(Address, Artifact)>,
     /// The resources whose request failed, with the error. A resource that was not asked for, because another
     /// failure showed that it would be in vain, is only among `outcomes`.
     pub errors: Vec<(Address, Error)>,
-    /// The time of the whole stage.
-    pub seconds: f64,
-}
-
-/// The sums over all artifacts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Totals {
-    /// The number of artifacts that were asked for and are there.
-    pub asked: usize,
-    /// The number of artifacts out of the lock.
-    pub pinned: usize,
-    /// The number of new artifacts that went back to the model at least once.
-    pub repaired: usize,
-    /// The number of artifacts that are missing.
-    pub failed: usize,
-    /// Tokens of the questions of this run, if the server tells.
-    pub tokens_in: Option<u64>,
-    /// Tokens of its answers.
-    pub tokens_out: Option<u64>,
-    /// The cost of this run in US dollars, if the server tells.
-    pub cost: Option<f64>,
-    /// The time of the stage.
-    pub seconds: f64,
 }
 
 impl Prepared {
@@ -126,25 +100,6 @@ impl Generation {
         self.replaced.sort_by_key(|(address, _)| place(address));
         self.outcomes.sort_by_key(|outcome| place(&outcome.address));
         self.errors.sort_by_key(|(address, _)| place(address));
-    }
-
-    /// The sums over all artifacts. A pinned artifact was paid for before, and is not counted.
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals { seconds: self.seconds, ..Totals::default() };
-        for outcome in &self.outcomes {
-            match (&outcome.error, outcome.pinned) {
-                (Some(_), _) => totals.failed += 1,
-                (None, true) => totals.pinned += 1,
-                (None, false) => totals.asked += 1,
-            }
-            totals.repaired += usize::from(outcome.repairs > 0 && outcome.error.is_none());
-        }
-        let tokens =
-            |of: fn(&ArtifactOutcome) -> Option<u64>| self.outcomes.iter().filter_map(of).reduce(add_tokens);
-        totals.tokens_in = tokens(|outcome| outcome.tokens_in);
-        totals.tokens_out = tokens(|outcome| outcome.tokens_out);
-        totals.cost = self.outcomes.iter().filter_map(|outcome| outcome.cost).reduce(std::ops::Add::add);
-        totals
     }
 
     /// One error for all that failed: the only one itself, or one that tells of them all and has the kind of

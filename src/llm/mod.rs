@@ -33,13 +33,12 @@ mod schema;
 mod validate;
 
 use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 pub use endpoint::Endpoint;
-pub use generation::{Generation, Totals};
+pub use generation::Generation;
 pub use prepared::{Pinned, Prepared, Regenerate, prepare};
 pub use prompt::Prompt;
 pub use question::Question;
@@ -71,7 +70,6 @@ pub async fn generate(
     if prepared.missing.is_empty() {
         return Ok(prepared.into_generation());
     }
-    let begin = Instant::now();
     endpoint.check_key()?;
     lock.check_writable()?;
     let mut models = endpoint.each_model();
@@ -143,7 +141,6 @@ pub async fn generate(
     }
     drop(answers);
     generation.sort(&order);
-    generation.seconds = begin.elapsed().as_secs_f64();
     Ok(generation)
 }
 

@@ -19,7 +19,7 @@ impl Price {
         self.request + as_float(question) * self.question + as_float(answer) * self.answer
     }
 
-    /// How many tokens the answer to a question may have for so many US dollars.
+    /// The number of tokens that the answer to a question may have for so many US dollars.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -35,7 +35,7 @@ pub(super) async fn set_prices(
 async fn of_model(model: &str, client: &Client<'_>, policy: &Policy) -> Result<Price, AttemptError> {
     // A model that searches the web for each question costs more than the list says.
     let searches = model.ends_with(":online");
-    // Such a part of a name would be dropped from the URL, which would be that of another model then.
+    // The URL would drop such a part of a name, and be that of another model.
     let is_address = model.split('/').all(|part| !matches!(part, "" | "." | ".."));
     let list = if searches || !is_address { None } else { list(model, client, policy).await? };
     list.as_ref().and_then(Price::listed).ok_or_else(|| {

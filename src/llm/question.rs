@@ -13,7 +13,7 @@ pub struct Question {
     pub fingerprint: String,
     /// The question as it is sent.
     pub prompt: Prompt,
-    /// Whether the lock has an answer to an older form of the question.
+    /// True if the lock has an answer to an older form of the question.
     pub stale: bool,
     /// The entry of the lock that the answer takes the place of.
     pub replaces: Option<Entry>,

@@ -14,9 +14,9 @@ use crate::resource::ArtifactSize;
 
 /// The parameters that bound the length of an answer.
 const LENGTHS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
-/// How many tokens a model may think for if a budget bounds its answer: thoughts count as well.
+/// The tokens that a model may use for thoughts if a budget bounds its answer: thoughts count too.
 const THINKING: u64 = 4096;
-/// How many tokens a server adds to a question at most: the form of the messages, the date.
+/// The most tokens that a server adds to a question: the form of the messages, the date.
 const SURROUNDINGS: u64 = 256;
 
 impl Question {
@@ -100,8 +100,8 @@ pub(super) fn body(
     body.into()
 }
 
-/// How often an answer that was cut off may get twice the room; `None` if Clockwork does not set its
-/// length.
+/// The number of times that an answer that was cut off may get twice the room; `None` if Clockwork does not
+/// set its length.
 pub(super) fn most_doublings(endpoint: &Endpoint) -> Option<u64> {
     match (endpoint.local, has_length(endpoint)) {
         // A small model that cannot finish in twice the room will not finish in more.
@@ -153,7 +153,7 @@ pub(super) fn bound(endpoint: &Endpoint, body: &mut Value, most: u64, conversati
     }
 }
 
-/// Roughly how many tokens an answer of the wanted size has at most.
+/// The most tokens that an answer of the wanted size has, roughly.
 fn answer_tokens(question: &Question) -> u64 {
     match (&question.request.schema, question.request.size) {
         (Some(_), _) => 200,
@@ -163,7 +163,7 @@ fn answer_tokens(question: &Question) -> u64 {
     }
 }
 
-/// How many tokens a question has at most: in every language a token has at least one byte.
+/// The most tokens that a question can have: in every language a token has at least one byte.
 ///
 /// A server reads the schema with the question. The local server makes a grammar of it instead.
 fn question_tokens(endpoint: &Endpoint, body: &Value) -> u64 {

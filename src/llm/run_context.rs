@@ -23,7 +23,7 @@ pub(super) struct RunContext<'a> {
     pub clients: Vec<Client<'a>>,
     /// The index of the first of them that the server knows, as far as has been found out.
     pub first: AtomicUsize,
-    /// Limits of time and size, and when to ask again.
+    /// The limits of time and size, and the delays between attempts.
     pub policy: &'a Policy,
     /// The resources' own checks.
     pub check: &'a Check<'a>,
@@ -31,7 +31,7 @@ pub(super) struct RunContext<'a> {
     pub observer: &'a dyn Observer,
     /// The rules for answers.
     pub rules: Rules,
-    /// How often the answer to one question may go back to the model.
+    /// The number of times that the answer to one question may go back to the model.
     pub max_repairs: u32,
     /// The limits of tokens and cost.
     pub budget: Budget,

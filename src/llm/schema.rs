@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// How deep a schema is followed, so that a recursive one ends.
+/// The depth to which a schema is followed, so that a recursive one ends.
 pub(super) const DEPTH: usize = 32;
 
 /// The schema in the form that strict servers want: no other properties, and all of them required. An
