@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::fingerprint::fingerprint;
 use super::official_images;
-use super::prompt::Prompt;
+use super::prompt::{self, Prompt};
 use super::question::Question;
 use crate::error::{Error, Result};
 use crate::lockfile::{Entry, FILE_NAME, Lock};
@@ -142,11 +142,13 @@ fn find(
     }
     let name = request.renamed_from.clone().filter(|_| lock.get(address).is_none())?;
     let before = Request { address: Address { name, ..address.clone() }, ..request.clone() };
-    if let Some(entry) = lock.answer(&before.address, &self::fingerprint(&before)) {
+    // A text in another format answers another question.
+    let same_format = prompt::format_of(&before) == prompt::format_of(request);
+    if let Some(entry) = lock.answer(&before.address, &self::fingerprint(&before)).filter(|_| same_format) {
         return Some(renewed(entry));
     }
     match lock.outdated(&before.address, wanted)? {
-        entry if entry.fingerprint.is_none() => Some(renewed(entry)),
+        entry if entry.fingerprint.is_none() && same_format => Some(renewed(entry)),
         entry if entry.edited() => Some(Found { current: false, adopted: true, ..found(entry) }),
         _ => None,
     }

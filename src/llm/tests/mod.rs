@@ -298,6 +298,20 @@ async fn an_edit_is_replaced_only_where_the_user_says_so() {
 }
 
 #[tokio::test]
+async fn an_answer_goes_with_a_new_name_if_its_format_stays() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(answer("hello")).expect(1).mount(&server).await;
+    let project = Project::new(&server.uri());
+    project.one(file("a.txt")).await.unwrap();
+    for (name, missing) in [("b.txt", 0), ("a.json", 1)] {
+        let address = file(name).address;
+        let renamed = Request { address, renamed_from: Some("a.txt".into()), ..file("a.txt") };
+        let prepared = prepare(vec![renamed], &project.lock(), &Regenerate::None).unwrap();
+        assert_eq!(prepared.missing.len(), missing, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn two_resources_may_share_an_address() {
     let server = MockServer::start().await;
     Mock::given(method("POST")).respond_with(answer("hello")).expect(3).mount(&server).await;
