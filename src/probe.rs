@@ -1,6 +1,5 @@
 //! What is tried from this machine: whether a port is open, and what an address answers.
 
-use std::io;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, LOCATION};
@@ -8,7 +7,7 @@ use reqwest::{Url, redirect};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::VERSION;
+use crate::http;
 
 /// Why something that was tried did not work.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -38,7 +37,7 @@ pub struct Answer {
 pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<(), Fault> {
     match timeout(limit, TcpStream::connect((host, port))).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(Fault::Failed(reason(&error, host))),
+        Ok(Err(error)) => Err(Fault::Failed(http::connection_failure(&error, host))),
         Err(_) => Err(Fault::Slow(limit.as_secs_f64())),
     }
 }
@@ -52,20 +51,8 @@ pub async fn fetch(url: &str, limit: Duration, size: usize) -> Result<Answer, Fa
 async fn get(url: &str, size: usize) -> Result<Answer, Fault> {
     let url = Url::parse(url).map_err(|error| Fault::Failed(format!("it is no address: {error}")))?;
     let host = url.host_str().unwrap_or_default().to_owned();
-    // Fails where another part of the process was first, which serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(format!("clockwork/{VERSION}"))
-        .redirect(redirect::Policy::none());
-    if is_loopback(&host) {
-        builder = builder.no_proxy();
-    }
-    if url.scheme() == "http" {
-        // Loading the machine's certificates takes time, and fails where there are none.
-        builder = builder.tls_certs_only([]);
-    }
-    let failed = |error: reqwest::Error| Fault::Failed(cause(&error, &host));
-    let client = builder.build().map_err(failed)?;
+    let failed = |error: reqwest::Error| Fault::Failed(http::cause(&error, &host));
+    let client = http::client(&url, redirect::Policy::none()).build().map_err(failed)?;
     let mut response = client.get(url).send().await.map_err(failed)?;
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let location = header(LOCATION).map(str::to_owned);
@@ -79,47 +66,12 @@ async fn get(url: &str, size: usize) -> Result<Answer, Fault> {
     Ok(answer)
 }
 
-/// Whether a host is this machine, where no proxy of the environment is asked.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
-}
-
 /// The charset that a content type names.
 fn charset(content_type: &str) -> Option<String> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
     })
-}
-
-/// The innermost cause of an error: the outer ones repeat the address, and with it what may be a password.
-pub(crate) fn cause(error: &reqwest::Error, host: &str) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    match innermost.downcast_ref::<io::Error>() {
-        Some(error) => reason(error, host),
-        // One without a cause names the address itself.
-        None if error.url().is_some() && std::error::Error::source(error).is_none() => {
-            "it is not answered as HTTP is".to_owned()
-        }
-        None => innermost.to_string(),
-    }
-}
-
-/// Why there is no connection, in the words of a person.
-fn reason(error: &io::Error, host: &str) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nothing listens there (connection refused)".to_owned(),
-        io::ErrorKind::ConnectionReset => "the connection was reset".to_owned(),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            format!("there is no way to {host}")
-        }
-        _ if error.to_string().contains("lookup address") => format!("there is no host called {host}"),
-        _ => error.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -151,11 +103,5 @@ mod tests {
         Mock::given(path("/")).respond_with(moved).expect(1).mount(&server).await;
         let answer = fetch(&server.uri(), SOON, 1000).await.unwrap();
         assert_eq!((answer.status, answer.location.as_deref()), (302, Some("/elsewhere")));
-    }
-
-    #[test]
-    fn knows_this_machine() {
-        assert!(["localhost", "127.0.0.3", "[::1]", "a.localhost"].into_iter().all(is_loopback));
-        assert!(!["localhost.example.org", "10.0.0.1", "[2001:db8::1]"].into_iter().any(is_loopback));
     }
 }

@@ -1,17 +1,20 @@
-//! Suggestions for a mistyped name.
+//! Suggestions for a name that does not exist: "Did you mean …?".
 
-/// The hint for a project without generated resources, where only those can be named.
+/// The sentence for a project in which a model writes nothing.
 pub(crate) const NOTHING_GENERATED: &str = "No resource of this project is generated.";
 
-/// A sentence with the closest known name, or else all known names; `nothing` if there are none.
+/// The known name that is closest to `name`, if one is close enough to be meant.
+pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (distance, closest) = known.iter().map(|other| (distance(name, other), *other)).min()?;
+    (distance <= 1 + name.chars().count() / 3).then_some(closest)
+}
+
+/// A sentence that suggests the closest name, or else lists all of them. It is `nothing` if there are none.
 pub(crate) fn hint(name: &str, known: &[&str], nothing: &str) -> String {
-    let close = known.iter().map(|other| (distance(name, other), *other)).min();
-    match close {
-        None => nothing.to_owned(),
-        Some((distance, other)) if distance <= 1 + name.chars().count() / 3 => {
-            format!("Did you mean '{}'?", other.escape_debug())
-        }
-        Some(_) => {
+    match closest(name, known) {
+        _ if known.is_empty() => nothing.to_owned(),
+        Some(other) => format!("Did you mean '{}'?", other.escape_debug()),
+        None => {
             let mut names: Vec<String> = known.iter().map(|name| name.escape_debug().to_string()).collect();
             names.sort();
             names.dedup();
@@ -24,7 +27,8 @@ pub(crate) fn hint(name: &str, known: &[&str], nothing: &str) -> String {
     }
 }
 
-/// The Levenshtein distance of two names, ignoring case.
+/// The number of letters to insert, drop or replace to turn one name into the other. Case makes no
+/// difference.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.to_lowercase().chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -7,9 +7,8 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use crate::VERSION;
 use crate::error::{Error, Result};
-use crate::probe::{cause, is_loopback};
+use crate::http;
 
 /// The timeout of one try.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -72,8 +71,7 @@ impl Webhook {
 
     /// The server's host and port, for messages.
     fn host(&self) -> String {
-        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port}", self.url.host_str().unwrap_or_default())
+        http::host(&self.url)
     }
 
     /// Sends a document. Transient failures are retried twice.
@@ -98,22 +96,9 @@ impl Webhook {
         }
     }
 
-    /// Creates a client for one document: documents are rare, and a pooled connection would be closed by then.
+    /// Each document has a client of its own: documents are rare, and a kept connection would be cut by then.
     fn client(&self) -> reqwest::Result<Client> {
-        // An error means that a provider is already installed.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(format!("clockwork/{VERSION}"))
-            .redirect(redirect::Policy::custom(follow));
-        if is_loopback(self.url.host_str().unwrap_or_default()) {
-            builder = builder.no_proxy();
-        }
-        if self.url.scheme() == "http" {
-            // Plain HTTP needs no certificates; loading them takes time, and fails on machines without any.
-            // Redirects to https are not followed anyway, since they change the origin.
-            builder = builder.tls_certs_only([]);
-        }
-        builder.build()
+        http::client(&self.url, redirect::Policy::custom(follow)).build()
     }
 
     async fn post(&self, client: &Client, document: &Value) -> std::result::Result<(), Failure> {
@@ -137,7 +122,7 @@ impl Webhook {
     }
 
     fn cause(&self, error: &reqwest::Error) -> String {
-        cause(error, self.url.host_str().unwrap_or_default())
+        http::cause(error, self.url.host_str().unwrap_or_default())
     }
 }
 

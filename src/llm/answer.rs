@@ -1,44 +1,44 @@
-//! A model's answer, put together from the pieces of a stream or out of one JSON body.
+//! A model's answer, put together from the events of a stream or from one JSON body.
 
 use serde_json::Value;
 
-use super::attempt_error::{Fault, Next};
+use super::attempt_error::{AttemptError, RetryDecision};
 use super::budget::{MOST_TOKENS, Spent};
 use super::endpoint::Endpoint;
 use crate::error::ModelErrorKind;
 
-/// What has come in of an answer.
+/// The part of an answer that has arrived.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Answer {
     /// The text, without the model's reasoning.
     pub text: String,
-    /// The model that the server says it asked.
+    /// The model that answered, as the server names it.
     pub model: Option<String>,
-    /// Who ran the model, where the server tells.
+    /// The provider that ran the model, if the server tells.
     pub provider: Option<String>,
     /// Tokens of the question.
     pub tokens_in: Option<u64>,
     /// Tokens of the answer.
     pub tokens_out: Option<u64>,
-    /// What it cost, in US dollars.
+    /// The cost in US dollars.
     pub cost: Option<f64>,
     finish: Option<String>,
     refusal: String,
     choices_seen: bool,
-    /// A model has begun to write, or to think.
+    /// True once the model has begun to write or to think.
     begun: bool,
     done: bool,
 }
 
 impl Answer {
-    /// Takes one event of a stream, or one whole body, and gives the text that it adds.
-    pub fn take(&mut self, endpoint: &Endpoint, event: &str) -> Result<String, Fault> {
+    /// Takes one event of a stream, or one whole body, and returns the text that it adds.
+    pub fn take(&mut self, endpoint: &Endpoint, event: &str) -> Result<String, AttemptError> {
         if event.trim() == "[DONE]" {
             self.done = true;
             return Ok(String::new());
         }
         let Ok(Value::Object(event)) = serde_json::from_str::<Value>(event) else {
-            return Err(Fault::rubbish(endpoint, "sent something that is no JSON object"));
+            return Err(AttemptError::no_answer(endpoint, "sent something that is no JSON object"));
         };
         let text_of = |name: &str| event.get(name).and_then(Value::as_str).map(str::to_owned);
         self.model = text_of("model").or(self.model.take());
@@ -49,16 +49,16 @@ impl Answer {
             self.tokens_out = count("completion_tokens").or(self.tokens_out);
             self.cost = cost(usage).or(self.cost);
         }
-        // Below the usage: what an answer has used, it has used, also where it fails.
+        // The usage is read first, because an answer that fails has used it too.
         if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
-            return Err(Fault::inside(endpoint, error));
+            return Err(AttemptError::from_error_object(endpoint, error));
         }
         let Some(choice) = event.get("choices").and_then(|choices| choices.get(0)) else {
             return Ok(String::new());
         };
         self.choices_seen = true;
         if let Some(error) = choice.get("error").filter(|error| !error.is_null()) {
-            return Err(Fault::inside(endpoint, error));
+            return Err(AttemptError::from_error_object(endpoint, error));
         }
         if let Some(finish) = choice.get("finish_reason").and_then(Value::as_str).filter(|f| !f.is_empty()) {
             self.finish = Some(finish.to_owned());
@@ -70,50 +70,52 @@ impl Answer {
         let said =
             |name: &str| message.and_then(|message| message.get(name)).map(content).unwrap_or_default();
         let text = said("content");
-        // The model talking to itself is none of the answer, but counts.
+        // Reasoning is no part of the answer, but it shows that the model is at work.
         self.begun |=
             [text.as_str(), &said("reasoning"), &said("reasoning_content")].iter().any(|t| !t.is_empty());
         self.text.push_str(&text);
         Ok(text)
     }
 
-    /// Whether all is there that a stream has to bring.
+    /// Tells whether the stream has ended.
     pub fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Whether the text is whole, though the counts of tokens may still follow.
+    /// Tells whether the text is whole. The counts of tokens may still follow.
     pub fn is_finished(&self) -> bool {
         self.done || self.finish.is_some()
     }
 
-    /// Whether a model has been at work for it.
+    /// Tells whether a model has been at work.
     pub fn is_begun(&self) -> bool {
         self.begun
     }
 
-    /// What it has used, as far as the server has told by now.
+    /// The usage that the server has told by now.
     pub fn spent(&self) -> Spent {
         Spent { tokens_in: self.tokens_in, tokens_out: self.tokens_out, cost: self.cost }
     }
 
-    /// Whether the text ends where the room for it did: it is no result.
+    /// Tells whether the answer was cut off at its longest length, and so is no result.
     pub fn is_cut(&self) -> bool {
         self.finish.as_deref() == Some("length")
     }
 
-    /// Tells an answer, whole or cut off, from one that must not be used.
-    pub fn check(&self, endpoint: &Endpoint) -> Result<(), Fault> {
-        let unusable = |next: Next, message: String| Err(Fault::new(ModelErrorKind::Answer, next, message));
+    /// Fails if the answer must not be used. One that was cut off passes.
+    pub fn check(&self, endpoint: &Endpoint) -> Result<(), AttemptError> {
+        let unusable = |next: RetryDecision, message: String| {
+            Err(AttemptError::new(ModelErrorKind::Answer, next, message))
+        };
         let model = &endpoint.label;
         if !self.choices_seen {
-            return Err(Fault::rubbish(endpoint, "sent no answer"));
+            return Err(AttemptError::no_answer(endpoint, "sent no answer"));
         }
         match self.finish.as_deref() {
-            Some("error") => return Err(Fault::rubbish(endpoint, "broke off with an error")),
+            Some("error") => return Err(AttemptError::no_answer(endpoint, "broke off with an error")),
             Some("content_filter") => {
                 return unusable(
-                    Next::Stop,
+                    RetryDecision::Stop,
                     format!(
                         "a content filter stopped the answer of the model '{model}'. Word the description \
                          differently, or try another model."
@@ -121,47 +123,49 @@ impl Answer {
                 );
             }
             None if !self.done => {
-                return Err(Fault::rubbish(endpoint, "stopped in the middle of the answer"));
+                return Err(AttemptError::no_answer(endpoint, "stopped in the middle of the answer"));
             }
             _ => {}
         }
         if !self.refusal.trim().is_empty() {
             let refusal = endpoint.quote(&self.refusal);
             return unusable(
-                Next::Stop,
+                RetryDecision::Stop,
                 format!(
                     "the model '{model}' refuses: {refusal}. Word the description differently, or try another model."
                 ),
             );
         }
-        // One that thought until its room was full has written nothing, and needs more room.
+        // An answer that was cut off in the model's thoughts has no text, and needs more room.
         if self.text.trim().is_empty() && !self.is_cut() {
-            // A model that was only just started may give nothing the first time.
+            // A model that was only just started may answer nothing the first time.
             return unusable(
-                Next::Again(None),
+                RetryDecision::Retry(None),
                 format!("the model '{model}' gave an empty answer. Try again, or try another model."),
             );
         }
         Ok(())
     }
 
-    /// Takes a whole body, from a server that does not stream.
-    pub fn take_whole(&mut self, endpoint: &Endpoint, body: &str) -> Result<(), Fault> {
+    /// Takes a whole body of a server that does not stream.
+    pub fn take_whole(&mut self, endpoint: &Endpoint, body: &str) -> Result<(), AttemptError> {
         if body.trim_start().starts_with('<') {
             let message = format!(
                 "the model server {} sent a web page. Check OPENROUTER_BASE_URL: it usually ends with /v1.",
                 endpoint.host()
             );
-            return Err(Fault::new(ModelErrorKind::Server, Next::Stop, message));
+            return Err(AttemptError::new(ModelErrorKind::Server, RetryDecision::Stop, message));
         }
-        // One JSON document is whole or does not parse, so a missing finish_reason is no harm.
+        // A JSON document that parses is whole, so it needs no finish_reason.
         self.done = true;
         self.take(endpoint, body).map(|_| ())
     }
 }
 
-/// What an answer cost in all, in US dollars: one with a key that the user has from the provider is
-/// paid for there, and told apart from what OpenRouter takes. Without both parts it is not known.
+/// The whole cost of an answer in US dollars.
+///
+/// If the user has a key of the provider (`is_byok`), the provider's price is told apart from OpenRouter's
+/// fee. Unless both are told, the cost is unknown.
 fn cost(usage: &Value) -> Option<f64> {
     let mut cost = usage.get("cost")?.as_f64()?;
     if usage.get("is_byok").and_then(Value::as_bool) == Some(true) {
@@ -170,7 +174,7 @@ fn cost(usage: &Value) -> Option<f64> {
     Some(cost).filter(|cost| cost.is_finite() && *cost >= 0.0)
 }
 
-/// A message's content: a text, or a list of parts of which some are text.
+/// The text of a message's content, which is a text or a list of parts.
 fn content(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! What a run may use: tokens and money, set aside before they are spent.
+//! The budget of a run: tokens and money, reserved before they are spent.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,16 +8,16 @@ use super::endpoint::Endpoint;
 use super::price::Price;
 use crate::settings::Settings;
 
-/// What the user can do where a limit is reached.
+/// The advice where a limit is reached.
 pub(super) const RAISE: &str = "Raise the limit, or ask for a smaller size";
 
-/// As many tokens as a number in the lock can count.
+/// The largest count of tokens that the lock can hold.
 pub(super) const MOST_TOKENS: u64 = i64::MAX.cast_unsigned();
 
-/// What answers have used.
+/// The usage of answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Spent {
-    /// Tokens of questions, where a server told.
+    /// Tokens of questions, if a server told.
     pub tokens_in: Option<u64>,
     /// Tokens of answers.
     pub tokens_out: Option<u64>,
@@ -26,7 +26,7 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// Adds what one more answer has used.
+    /// Adds the usage of one more answer.
     pub fn add(&mut self, more: Self) {
         let tokens = |a: Option<u64>, b| [a, b].into_iter().flatten().reduce(add_tokens);
         self.tokens_in = tokens(self.tokens_in, more.tokens_in);
@@ -35,26 +35,26 @@ impl Spent {
     }
 }
 
-/// Adds two counts of tokens, which stay such that the lock can hold them.
+/// Adds two counts of tokens. The sum stays one that the lock can hold.
 pub(super) fn add_tokens(a: u64, b: u64) -> u64 {
     a.saturating_add(b).min(MOST_TOKENS)
 }
 
-/// What a request may need.
+/// The tokens that a request may need, and their price.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Need {
-    /// The tokens of the question, at most.
+    /// The most tokens that the question has.
     pub question: u64,
-    /// Those of an answer of the size that is asked for: with less room there is no point in asking.
+    /// The tokens of an answer of the wanted size. With less room it is not worth asking.
     pub answer: u64,
-    /// The room that an answer gets where there is enough: a model may think before it writes.
+    /// The tokens that the answer gets if there are enough: a model may think before it writes.
     pub room: u64,
-    /// What a token costs at most; nothing where nobody has to know.
+    /// The highest price, if there is a limit of cost.
     pub price: Option<Price>,
 }
 
 impl Need {
-    /// What it comes to with an answer of so many tokens.
+    /// The sum with an answer of so many tokens.
     fn with(&self, answer: u64) -> Sum {
         let cost = self.price.map_or(0.0, |price| price.of(self.question, answer));
         Sum { tokens: self.question.saturating_add(answer), cost }
@@ -77,9 +77,9 @@ impl std::ops::AddAssign for Sum {
 
 /// The limits of a run, and how near they are.
 ///
-/// Before a request goes out, all that it may use is set aside, and its answer is held to that with
-/// `max_tokens`; when it is back, what it has really used is taken down. So the limits hold however
-/// many requests are under way.
+/// Before a request is sent, all that it may use is reserved, and `max_tokens` bounds its answer to that.
+/// When the answer is there, the real usage takes the place of the reservation. So the limits hold for any
+/// number of requests at once.
 #[derive(Debug)]
 pub(super) struct Budget {
     max_tokens: Option<u64>,
@@ -91,12 +91,12 @@ pub(super) struct Budget {
 #[derive(Debug, Default)]
 struct State {
     used: Sum,
-    /// What each request that is under way may use.
+    /// The sum that each request under way may use.
     reserved: Vec<Sum>,
 }
 
 impl State {
-    /// What is used, or may be before long.
+    /// The sum that is used or reserved.
     fn taken(&self) -> Sum {
         let mut sum = self.used;
         self.reserved.iter().for_each(|reserved| sum += *reserved);
@@ -104,29 +104,29 @@ impl State {
     }
 }
 
-/// The part of the budget that one request may use. Dropped without a word, it gives it back.
+/// The part of the budget that one request may use. A reservation that is dropped goes back to the budget.
 #[derive(Debug)]
 pub(super) struct Reservation<'a> {
     budget: &'a Budget,
     need: Need,
     /// The question and the longest answer.
     sum: Sum,
-    /// How it bounds the answer; nothing where the run has no limits.
+    /// The bound of the answer; `None` if the run has no limits.
     pub bound: Option<Bound>,
 }
 
-/// How a budget bounds the length of an answer.
+/// The bound that a budget sets for the length of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bound {
-    /// How many tokens it may have.
+    /// The most tokens that it may have.
     pub most: u64,
-    /// The limit that leaves it less room than answers get otherwise.
+    /// The limit that leaves it less room than other answers get, if one does.
     pub limit: Option<String>,
 }
 
-/// What a limit leaves for one request.
+/// The rest that a limit leaves for one request.
 struct Left {
-    /// How many tokens its answer may have.
+    /// The most tokens that its answer may have.
     answer: u64,
     limit: String,
     used: String,
@@ -134,14 +134,14 @@ struct Left {
 }
 
 impl Left {
-    /// Why the request is not made.
+    /// The reason why the request is not made.
     fn refusal(&self) -> String {
         let Self { limit, used, needed, .. } = self;
         format!("it could cross the {limit}: {used}, and it needs room for {needed}. {RAISE}")
     }
 }
 
-/// The limit of cost, where one applies: what runs on this machine costs nothing.
+/// The limit of cost, if one applies: a local model costs nothing.
 pub(super) fn max_cost(settings: &Settings, endpoint: &Endpoint) -> Option<f64> {
     settings.max_cost.filter(|_| !endpoint.local)
 }
@@ -156,21 +156,21 @@ impl Budget {
         Self { max_tokens, max_cost, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Sets aside what a request may use, once it is clear that it is there; the error says why it
-    /// is not.
+    /// Reserves all that a request may use, and waits until there is room for it. The error says why there is
+    /// none.
     pub async fn reserve(&self, need: Need) -> Result<Reservation<'_>, String> {
         loop {
-            // Made before the look at the state, so that no change in between is missed.
+            // The future is made before the state is read, so that no change in between is missed.
             let changed = self.changed.notified();
             match self.try_reserve(need) {
                 Some(result) => return result,
-                // What is under way may use less than it could.
+                // A request under way may use less than its reservation.
                 None => changed.await,
             }
         }
     }
 
-    /// `None`: only the end of what is under way will tell.
+    /// `None` means that the requests under way decide whether there is room.
     fn try_reserve(&self, need: Need) -> Option<Result<Reservation<'_>, String>> {
         let mut state = self.state();
         let bound = match self.bound(&state, need) {
@@ -183,8 +183,7 @@ impl Budget {
         Some(Ok(Reservation { budget: self, need, sum, bound }))
     }
 
-    /// How the answer to a request has to be bounded; the error says why there is no asking, as
-    /// long as no more is left.
+    /// The bound for the answer to a request. The error says why there is not enough left.
     fn bound(&self, state: &State, need: Need) -> Result<Option<Bound>, String> {
         if let (Some(most), None) = (self.max_cost, need.price) {
             return Err(format!(
@@ -197,14 +196,14 @@ impl Budget {
         if left.answer >= need.room {
             return Ok(Some(Bound { most: need.room, limit: None }));
         }
-        // Beside others it waits until there is room enough; alone it takes what there is.
+        // Beside other requests it waits until there is room enough. Alone it takes the room that there is.
         if state.reserved.is_empty() && left.answer >= need.answer {
             return Ok(Some(Bound { most: left.answer, limit: Some(left.limit) }));
         }
         Err(left.refusal())
     }
 
-    /// What each limit leaves for a request.
+    /// The rest that each limit leaves for a request.
     fn left(&self, state: &State, need: Need) -> [Option<Left>; 2] {
         let taken = state.taken();
         let needed = need.with(need.answer);
@@ -234,13 +233,13 @@ fn dollars(amount: f64) -> String {
 }
 
 impl Reservation<'_> {
-    /// Takes down what an answer has used. What the server does not tell is taken for as much as it
-    /// may have been: a model may have thought a lot before it wrote a little.
+    /// Counts the usage of an answer. For a number that the server does not tell, the highest possible one
+    /// counts: a model may have thought a lot before it wrote a little.
     pub fn settle(self, spent: Spent) {
         self.budget.state().used += self.used(spent);
     }
 
-    /// Takes down that an answer broke off, and nobody told all that it had used by then.
+    /// Counts the whole reservation for an answer that broke off, whose usage is not known.
     pub fn lose(self, told: Spent) {
         let told = self.used(told);
         let Sum { tokens, cost } = self.sum;
@@ -258,7 +257,7 @@ impl Reservation<'_> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         let mut state = self.budget.state();
-        // One of the same size is as good: they are told apart by nothing else.
+        // Reservations of the same sum are interchangeable.
         if let Some(place) = state.reserved.iter().position(|reserved| *reserved == self.sum) {
             state.reserved.swap_remove(place);
         }
@@ -343,7 +342,7 @@ mod tests {
             refusal.contains("(--max-cost): $1150.0000 are spent, and it needs room for $300.0000."),
             "{refusal}"
         );
-        // What costs nothing goes on.
+        // A free model is still asked.
         let free = Need { price: Some(Price::default()), ..NEED };
         assert_eq!(budget.reserve(free).await.unwrap().bound, Some(Bound { most: 500, limit: None }));
     }

@@ -1,5 +1,5 @@
-//! Single requests: to a chat endpoint, whose answer is read as it streams in, and for what else a
-//! server has to tell, such as its prices.
+//! Sends single requests to a server: questions, whose answers are read as they stream in, and requests
+//! for other documents, such as a list of prices.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,100 +11,101 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
-use super::attempt_error::{Fault, Next};
-use super::conversation::Findings;
+use super::attempt_error::{AttemptError, RetryDecision};
 use super::endpoint::Endpoint;
 use super::event_stream::EventStream;
+use super::optional_parts::SharedRejections;
 use super::retry_after::{RATE_LIMIT_RESET, rate_limit_reset, retry_after};
-use crate::VERSION;
 use crate::error::ModelErrorKind;
+use crate::http;
 use crate::settings::Policy;
 
-/// How long the counts of tokens are waited for once the text is whole.
-const AFTERTHOUGHT: Duration = Duration::from_secs(5);
-/// How long the end of the connection is waited for once all is there, so that it can be reused.
-const CLOSE: Duration = Duration::from_millis(50);
+/// The time to wait for the counts of tokens once the text is whole.
+const USAGE_WAIT: Duration = Duration::from_secs(5);
+/// The time to wait for the end of a stream once the answer is whole, so that the connection can be reused.
+const CLOSE_WAIT: Duration = Duration::from_millis(50);
 
-/// A connection pool and whom it talks to.
+/// A pool of connections to one server, for one model.
 #[derive(Debug)]
 pub(super) struct Client<'a> {
-    http: reqwest::Client,
+    connections: reqwest::Client,
+    /// The base URL of the server.
+    url: Url,
     endpoint: &'a Endpoint,
     policy: &'a Policy,
-    /// What has been found out about the server with this model.
-    pub findings: Findings,
+    /// The parts of a request that the server does not take for this model.
+    pub rejections: SharedRejections,
 }
 
 impl<'a> Client<'a> {
-    pub fn new(endpoint: &'a Endpoint, policy: &'a Policy) -> Result<Self, Fault> {
-        // Fails where another part of the process was first, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(format!("clockwork/{VERSION}"))
-            .connect_timeout(policy.connect)
-            // The key must not follow to wherever a server points.
-            .redirect(redirect::Policy::none());
-        if endpoint.is_loopback() {
-            builder = builder.no_proxy();
-        }
-        if endpoint.base_url.starts_with("http://") {
-            // Loading the machine's certificates takes time, and fails where there are none.
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build().map_err(|error| {
-            let reason = endpoint.quote(&causes(&error));
-            Fault::new(
+    pub fn new(endpoint: &'a Endpoint, policy: &'a Policy) -> Result<Self, AttemptError> {
+        let url = Url::parse(&endpoint.base_url).map_err(|error| {
+            let message =
+                format!("the base URL of the model server is none: {error}. Check OPENROUTER_BASE_URL.");
+            AttemptError::new(ModelErrorKind::Connection, RetryDecision::Stop, message)
+        })?;
+        // The key must not follow to wherever a server points.
+        let builder = http::client(&url, redirect::Policy::none()).connect_timeout(policy.connect);
+        let connections = builder.build().map_err(|error| {
+            let reason = endpoint.quote(&http::innermost(&error).to_string());
+            AttemptError::new(
                 ModelErrorKind::Connection,
-                Next::Stop,
+                RetryDecision::Stop,
                 format!("no connection can be made: {reason}. Check this machine's certificates and proxy settings."),
             )
         })?;
-        Ok(Self { http, endpoint, policy, findings: Findings::default() })
+        Ok(Self { connections, url, endpoint, policy, rejections: SharedRejections::default() })
     }
 
-    /// The same connections, for another model of the server.
+    /// A client with the same connections, for another model of the server.
     pub fn with(&self, endpoint: &'a Endpoint) -> Self {
-        Self { http: self.http.clone(), endpoint, policy: self.policy, findings: Findings::default() }
+        Self {
+            connections: self.connections.clone(),
+            url: self.url.clone(),
+            endpoint,
+            policy: self.policy,
+            rejections: SharedRejections::default(),
+        }
     }
 
-    /// Whom it talks to.
+    /// The server and the model.
     pub fn endpoint(&self) -> &Endpoint {
         self.endpoint
     }
 
-    /// Sends one request and reads its answer into `answer`, telling each piece of text as it
-    /// arrives. Where it fails, `answer` has what came until then.
+    /// Sends a question and reads its answer into `answer`. `on_text` gets each piece of text as it arrives.
+    /// After an error, `answer` has the part that arrived before.
     pub async fn ask(
         &self,
         body: &Value,
         answer: &mut Answer,
-        told: &mut (dyn FnMut(String) + Send),
-    ) -> Result<(), Fault> {
-        let result = self.send(body, answer, told).await;
-        result.map_err(|fault| if answer.is_begun() { fault.at_work() } else { fault })
+        on_text: &mut (dyn FnMut(String) + Send),
+    ) -> Result<(), AttemptError> {
+        let result = self.send(body, answer, on_text).await;
+        result.map_err(|error| if answer.is_begun() { error.billed() } else { error })
     }
 
     async fn send(
         &self,
         body: &Value,
         answer: &mut Answer,
-        told: &mut (dyn FnMut(String) + Send),
-    ) -> Result<(), Fault> {
+        on_text: &mut (dyn FnMut(String) + Send),
+    ) -> Result<(), AttemptError> {
         let clock = self.clock();
         let mut request = self
-            .http
+            .connections
             .post(format!("{}/chat/completions", self.endpoint.base_url))
             .header(ACCEPT, "text/event-stream, application/json")
             .json(body);
         if self.endpoint.is_openrouter() {
-            // What OpenRouter's user sees in the list of requests.
+            // OpenRouter shows this title in the user's list of requests.
             request = request.header("X-OpenRouter-Title", "Clockwork");
         }
         let response = self.respond(request, &clock).await?;
         let kind = header(&response, CONTENT_TYPE.as_str());
         let streams = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
         if streams {
-            self.read_stream(response, &clock, answer, told).await?;
+            self.read_stream(response, &clock, answer, on_text).await?;
             return answer.check(self.endpoint);
         }
         let bytes = self.read_all(response, &clock).await?;
@@ -121,31 +122,27 @@ impl<'a> Client<'a> {
             answer.take_whole(self.endpoint, &text)?;
         }
         answer.check(self.endpoint)?;
-        told(answer.text.clone());
+        on_text(answer.text.clone());
         Ok(())
     }
 
-    /// What the server has at a path below its base URL.
-    pub async fn get(&self, path: &[&str]) -> Result<Vec<u8>, Fault> {
+    /// Fetches the document at a path below the server's base URL.
+    pub async fn get(&self, path: &[&str]) -> Result<Vec<u8>, AttemptError> {
         let clock = self.clock();
-        let mut url = Url::parse(&self.endpoint.base_url).map_err(|error| {
-            let message =
-                format!("the base URL of the model server is none: {error}. Check OPENROUTER_BASE_URL.");
-            Fault::new(ModelErrorKind::Connection, Next::Stop, message)
-        })?;
+        let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.extend(path);
         }
-        let response = self.respond(self.http.get(url), &clock).await?;
+        let response = self.respond(self.connections.get(url), &clock).await?;
         self.read_all(response, &clock).await
     }
 
-    /// Sends a request with the key, and gives what the server sends where it does what is asked.
+    /// Sends a request with the key. Every status but success is an error.
     async fn respond(
         &self,
         mut request: reqwest::RequestBuilder,
         clock: &Clock<'_>,
-    ) -> Result<reqwest::Response, Fault> {
+    ) -> Result<reqwest::Response, AttemptError> {
         if let Some(key) = &self.endpoint.api_key {
             request = request.bearer_auth(key.reveal());
         }
@@ -160,10 +157,10 @@ impl<'a> Client<'a> {
             .or_else(|| header(&response, RATE_LIMIT_RESET).and_then(|value| rate_limit_reset(value, now)));
         let text = match self.read_all(response, clock).await {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            // The status says enough.
+            // The status alone says enough.
             Err(_) => String::new(),
         };
-        Err(Fault::status(self.endpoint, status, &text, wait))
+        Err(AttemptError::from_status(self.endpoint, status, &text, wait))
     }
 
     fn clock(&self) -> Clock<'a> {
@@ -175,21 +172,21 @@ impl<'a> Client<'a> {
         mut response: reqwest::Response,
         clock: &Clock<'_>,
         answer: &mut Answer,
-        told: &mut (dyn FnMut(String) + Send),
-    ) -> Result<(), Fault> {
+        on_text: &mut (dyn FnMut(String) + Send),
+    ) -> Result<(), AttemptError> {
         let mut stream = EventStream::default();
         let mut size = 0;
         loop {
             let patience = match (answer.is_done(), answer.is_finished()) {
-                (true, _) => CLOSE,
-                (false, true) => AFTERTHOUGHT.min(self.policy.idle),
+                (true, _) => CLOSE_WAIT,
+                (false, true) => USAGE_WAIT.min(self.policy.idle),
                 (false, false) => self.policy.idle,
             };
             let piece = match clock.wait(patience, response.chunk()).await {
                 Ok(piece) => piece,
-                // What breaks after the last word does no harm.
+                // An error after the last word does no harm.
                 Err(_) if answer.is_finished() => return Ok(()),
-                Err(fault) => return Err(fault),
+                Err(error) => return Err(error),
             };
             let (events, ended) = match piece {
                 Some(bytes) => {
@@ -202,7 +199,7 @@ impl<'a> Client<'a> {
             for event in events {
                 let text = answer.take(self.endpoint, &event)?;
                 if !text.is_empty() {
-                    told(text);
+                    on_text(text);
                 }
             }
             if ended {
@@ -211,7 +208,11 @@ impl<'a> Client<'a> {
         }
     }
 
-    async fn read_all(&self, mut response: reqwest::Response, clock: &Clock<'_>) -> Result<Vec<u8>, Fault> {
+    async fn read_all(
+        &self,
+        mut response: reqwest::Response,
+        clock: &Clock<'_>,
+    ) -> Result<Vec<u8>, AttemptError> {
         let mut bytes = Vec::new();
         while let Some(piece) = clock.wait(self.policy.idle, response.chunk()).await? {
             bytes.extend_from_slice(&piece);
@@ -220,7 +221,7 @@ impl<'a> Client<'a> {
         Ok(bytes)
     }
 
-    fn check_size(&self, size: usize) -> Result<(), Fault> {
+    fn check_size(&self, size: usize) -> Result<(), AttemptError> {
         if size <= self.policy.body_limit {
             return Ok(());
         }
@@ -230,11 +231,11 @@ impl<'a> Client<'a> {
             self.endpoint.host(),
             self.policy.body_limit
         );
-        Err(Fault::new(ModelErrorKind::Server, Next::Stop, message))
+        Err(AttemptError::new(ModelErrorKind::Server, RetryDecision::Stop, message))
     }
 
-    fn not_text(&self) -> Fault {
-        Fault::rubbish(self.endpoint, "sent bytes that are no UTF-8 text")
+    fn not_text(&self) -> AttemptError {
+        AttemptError::no_answer(self.endpoint, "sent bytes that are no UTF-8 text")
     }
 }
 
@@ -242,7 +243,7 @@ fn header<'r>(response: &'r reqwest::Response, name: &str) -> Option<&'r str> {
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The two limits in time: between bytes, and in all.
+/// The limits of time of one request: between two pieces of the answer, and in all.
 struct Clock<'a> {
     endpoint: &'a Endpoint,
     policy: &'a Policy,
@@ -253,15 +254,15 @@ impl Clock<'_> {
     async fn wait<T>(
         &self,
         patience: Duration,
-        what: impl Future<Output = reqwest::Result<T>>,
-    ) -> Result<T, Fault> {
+        work: impl Future<Output = reqwest::Result<T>>,
+    ) -> Result<T, AttemptError> {
         let until = Instant::now() + patience;
-        match timeout_at(until.min(self.end), what).await {
+        match timeout_at(until.min(self.end), work).await {
             Ok(result) => result.map_err(|error| self.broken(&error)),
-            Err(_) if until <= self.end => Err(Fault::silent(self.endpoint, patience)),
-            Err(_) => Err(Fault::new(
+            Err(_) if until <= self.end => Err(AttemptError::silent(self.endpoint, patience)),
+            Err(_) => Err(AttemptError::new(
                 ModelErrorKind::Timeout,
-                Next::Stop,
+                RetryDecision::Stop,
                 format!(
                     "the model server {} had not finished after {} seconds. Ask for a smaller size, or try another \
                      model.",
@@ -269,30 +270,30 @@ impl Clock<'_> {
                     self.policy.total.as_secs()
                 ),
             )
-            .at_work()),
+            .billed()),
         }
     }
 
-    fn broken(&self, error: &reqwest::Error) -> Fault {
+    fn broken(&self, error: &reqwest::Error) -> AttemptError {
         let host = self.endpoint.host();
-        let causes = causes(error);
-        let reason = self.endpoint.quote(&causes);
+        let cause = http::innermost(error).to_string();
+        let reason = self.endpoint.quote(&cause);
         if error.is_connect() && error.is_timeout() {
             let seconds = self.policy.connect.as_secs_f64();
-            return Fault::new(
+            return AttemptError::new(
                 ModelErrorKind::Timeout,
-                Next::Again(None),
+                RetryDecision::Retry(None),
                 format!(
                     "the model server {host} was not reached within {seconds} seconds. Check the network and \
                      OPENROUTER_BASE_URL."
                 ),
             );
         }
-        if causes.to_ascii_lowercase().contains("certificate") {
-            return Fault::new(
+        if cause.to_ascii_lowercase().contains("certificate") {
+            return AttemptError::new(
                 ModelErrorKind::Connection,
-                // Time does not mend a certificate.
-                Next::Stop,
+                // Another attempt would meet the same certificate.
+                RetryDecision::Stop,
                 format!(
                     "the model server {host} cannot prove who it is ({reason}). Check OPENROUTER_BASE_URL, this \
                      machine's clock and its certificates."
@@ -303,17 +304,8 @@ impl Clock<'_> {
             let message = format!(
                 "the model server {host} {what} ({reason}). Check that it runs, the network, and OPENROUTER_BASE_URL."
             );
-            Fault::new(ModelErrorKind::Connection, Next::Again(None), message)
+            AttemptError::new(ModelErrorKind::Connection, RetryDecision::Retry(None), message)
         };
-        if error.is_connect() { again("cannot be reached") } else { again("broke the connection").at_work() }
+        if error.is_connect() { again("cannot be reached") } else { again("broke the connection").billed() }
     }
-}
-
-/// The innermost cause of an error: the outer ones repeat the address and say little.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

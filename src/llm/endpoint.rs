@@ -1,4 +1,4 @@
-//! Whom the questions go to.
+//! The server and the model that a question goes to.
 
 use reqwest::Url;
 use serde_json::{Map, Value};
@@ -6,39 +6,40 @@ use serde_json::{Map, Value};
 use super::price::Price;
 use crate::compile::literal::is_hidden;
 use crate::error::{Error, ModelErrorKind, Result};
+use crate::http;
 use crate::settings::{Model, Secret, Settings};
 
-/// How many models OpenRouter takes in one request.
+/// The number of models that OpenRouter takes in one request.
 const OPENROUTER_MODELS: usize = 3;
 
 /// A model behind an OpenAI-compatible server.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// The server, without a slash at its end; `/chat/completions` is below it.
+    /// The URL of the server, without a slash at its end; `/chat/completions` is below it.
     pub base_url: String,
-    /// The key, where there is one.
+    /// The key, if there is one.
     pub api_key: Option<Secret>,
-    /// What the server calls the model.
+    /// The name of the model at the server.
     pub model: String,
-    /// The models to ask where that one cannot answer, in this order.
+    /// The models to ask if that one cannot answer, in this order.
     pub fallbacks: Vec<String>,
-    /// What the user calls the model, and what the lock tells.
+    /// The name of the model for the user and in the lock.
     pub label: String,
-    /// Whether nothing is sent without a key.
+    /// True if the server needs a key.
     pub needs_key: bool,
-    /// Whether the server runs in this process, so that asking again costs nothing.
+    /// True if the server runs in this process, so that asking again costs nothing.
     pub local: bool,
-    /// Whether the model is so small that it wants short questions.
+    /// True if the model is so small that it needs short questions.
     pub brief: bool,
     /// Further parameters of each request, such as `max_tokens`.
     pub parameters: Map<String, Value>,
-    /// What its models can cost at most, where that has been found out.
+    /// The highest price of its models, if the run has a limit of cost.
     pub(super) price: Option<Price>,
 }
 
 impl Endpoint {
-    /// The server that the settings name; `None` where they ask for a local model, whose server
-    /// has to be started first.
+    /// The server that the settings name; `None` if they name a local model, whose server has to be started
+    /// first.
     pub fn remote(settings: &Settings) -> Option<Self> {
         let Model::Remote(models) = &settings.model else { return None };
         let mut models = models.split(',').map(str::trim).map(str::to_owned);
@@ -57,7 +58,7 @@ impl Endpoint {
         })
     }
 
-    /// A server of Clockwork's own that listens at `base_url`.
+    /// The server of a local model, in this process.
     pub fn local(base_url: &str, label: &str) -> Self {
         Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
@@ -73,10 +74,10 @@ impl Endpoint {
         }
     }
 
-    /// The same with the small model that Clockwork fetches itself.
+    /// The server of the small model that Clockwork fetches itself.
     pub fn small(base_url: &str, label: &str) -> Self {
         let mut parameters = Map::new();
-        // It now and then finds no end; what it has to say is said by then.
+        // The small model sometimes finds no end. Its useful text is shorter than this.
         parameters.insert("max_tokens".to_owned(), 900.into());
         Self { brief: true, parameters, ..Self::local(base_url, label) }
     }
@@ -86,8 +87,8 @@ impl Endpoint {
         std::iter::once(self.model.as_str()).chain(self.fallbacks.iter().map(String::as_str))
     }
 
-    /// This endpoint once for each request that is made of it until one is answered: for each model,
-    /// or on OpenRouter, which looks for one that answers by itself, for as many as it takes at once.
+    /// An endpoint for each request that is made until one is answered: one for each model. OpenRouter takes
+    /// several models in one request, and looks by itself for one that answers.
     pub(super) fn each_model(&self) -> Vec<Self> {
         let at_once = if self.is_openrouter() { OPENROUTER_MODELS } else { 1 };
         let models: Vec<String> = self.models().map(str::to_owned).collect();
@@ -102,23 +103,16 @@ impl Endpoint {
 
     /// The server's name for messages: its host and port.
     pub fn host(&self) -> String {
-        let Ok(url) = Url::parse(&self.base_url) else { return self.base_url.clone() };
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port}", url.host_str().unwrap_or_default())
+        Url::parse(&self.base_url).map_or_else(|_| self.base_url.clone(), |url| http::host(&url))
     }
 
-    /// Whether this is OpenRouter, which understands more than the others.
+    /// Tells whether the server is OpenRouter, which takes more parameters than others.
     pub fn is_openrouter(&self) -> bool {
         Url::parse(&self.base_url).ok().and_then(|url| url.host_str().map(|host| host == "openrouter.ai"))
             == Some(true)
     }
 
-    /// Whether the server is on this machine, where a proxy must not come between.
-    pub fn is_loopback(&self) -> bool {
-        is_loopback(&self.base_url)
-    }
-
-    /// Fails where a key is needed and there is none.
+    /// Fails if a key is needed and there is none.
     pub(super) fn check_key(&self) -> Result<()> {
         if !self.needs_key || self.api_key.is_some() {
             return Ok(());
@@ -134,7 +128,7 @@ impl Endpoint {
         })
     }
 
-    /// A foreign text for a message: one line, not long, and without the key.
+    /// Makes a foreign text fit for a message: one short line without the key.
     pub(super) fn quote(&self, text: &str) -> String {
         let mut text = match &self.api_key {
             Some(key) => text.replace(key.reveal(), "…"),
@@ -150,26 +144,12 @@ impl Endpoint {
 }
 
 fn is_loopback(base_url: &str) -> bool {
-    let Ok(url) = Url::parse(base_url) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    Url::parse(base_url).is_ok_and(|url| http::is_loopback(&url))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn knows_this_machine() {
-        for url in ["http://localhost:1/v1", "http://127.0.0.1/v1", "http://127.9.9.9", "http://[::1]:8080"] {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in ["https://openrouter.ai/api/v1", "http://localhost.example.com", "http://192.168.0.1"] {
-            assert!(!is_loopback(url), "{url}");
-        }
-    }
 
     #[test]
     fn quotes_foreign_text() {

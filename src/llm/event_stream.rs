@@ -13,11 +13,11 @@ pub(super) struct EventStream {
 pub(super) struct NotText;
 
 impl EventStream {
-    /// Takes the next bytes and gives the data of each event that they complete.
+    /// Takes the next bytes, and returns the data of each event that they complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<String>, NotText> {
         let mut events = Vec::new();
         for &byte in bytes {
-            // A line ends with CR, LF, or CR LF, and the two may come in different pieces.
+            // A line ends with CR, LF, or CR LF. CR and LF may come in different pieces.
             let second_half = byte == b'\n' && std::mem::take(&mut self.after_return);
             self.after_return = byte == b'\r';
             match byte {
@@ -29,7 +29,7 @@ impl EventStream {
         Ok(events)
     }
 
-    /// Gives the event that the end of the stream completes: some servers forget the blank line.
+    /// Returns the event that the end of the stream completes: some servers forget the blank line.
     pub fn end(&mut self) -> Result<Option<String>, NotText> {
         if !self.line.is_empty() {
             self.end_line()?;
@@ -38,7 +38,7 @@ impl EventStream {
     }
 
     fn end_line(&mut self) -> Result<Option<String>, NotText> {
-        // Only whole lines are decoded: a piece may end in the middle of a character.
+        // Only whole lines are decoded, because a piece may end in the middle of a character.
         let line = String::from_utf8(std::mem::take(&mut self.line)).map_err(|_| NotText)?;
         let line = line.strip_prefix('\u{feff}').unwrap_or(&line);
         if line.is_empty() {

@@ -1,26 +1,25 @@
-//! What a file's name tells of its format, and what a model has to be told about it.
+//! File formats by name, and the rule that a model is told for each.
 
 use serde::Serialize;
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Format {
-    /// What it is called.
+    /// Its name in a prompt.
     pub name: &'static str,
-    /// What makes it valid.
+    /// The rule that makes it valid.
     pub rule: &'static str,
-    /// Whether it is text for people, whose length counts in words.
+    /// True if it is text for people, whose length is counted in words.
     pub prose: bool,
-    /// The grammar that it can be checked against, where there is one.
+    /// The grammar that it can be checked against, if there is one.
     #[serde(skip)]
     pub syntax: Option<Syntax>,
 }
 
 /// A grammar that a text can be checked against.
 ///
-/// `Python` and `Shell` take an interpreter, which the core does not have: the caller's own
-/// [`Check`](super::Check) looks at them, and finds out with [`by_name`] which one it needs. All
-/// others are checked here, before that.
+/// `Python` and `Shell` need an interpreter, which the core does not have: the resource's own
+/// [`Check`](super::Check) looks at them. All others are checked in the core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
     /// One JSON document.
@@ -53,7 +52,7 @@ impl Format {
     }
 }
 
-/// The format of a file whose name tells nothing.
+/// The format of a file whose name is unknown.
 pub const PLAIN: Format = prose("plain text", "Use no markup.");
 
 const fn prose(name: &'static str, rule: &'static str) -> Format {
@@ -125,7 +124,7 @@ fn by_extension(extension: &str) -> Option<Format> {
         "xml" => code("XML", "It must be well-formed, with one root element.").of(Syntax::Xml),
         "svg" => code("SVG", "It must be well-formed XML, with one root element <svg>.").of(Syntax::Xml),
         "ini" => INI.of(Syntax::Ini),
-        // Programs that call their file so mean many things by it.
+        // Programs use this suffix for several grammars.
         "cfg" => INI,
         "conf" => code("a configuration file", "Use the syntax of the program that it is for."),
         "service" | "timer" | "socket" => code("a systemd unit", "It must pass `systemd-analyze verify`."),

@@ -1,54 +1,28 @@
-//! What the generate stage made, and what it took.
+//! The result of the generate stage, and what it took.
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-
-use super::budget::add_tokens;
-use super::fallback::{Answered, IN_VAIN};
+use super::fallback::{IN_VAIN, Outcome};
 use super::prepared::{Pinned, Prepared};
 use super::question::Question;
-use super::saved_texts::Saved;
+use super::saved_texts::SavedTexts;
 use crate::error::{Error, ModelErrorKind};
 use crate::lockfile::Lock;
 use crate::outcome::ArtifactOutcome;
 use crate::resource::{Address, Artifact};
 
-/// What the generate stage made.
+/// The result of the generate stage.
 #[derive(Debug, Default)]
 pub struct Generation {
     /// All artifacts, pinned and new, in the order of the requests.
     pub artifacts: Vec<(Address, Artifact)>,
-    /// How each came about, or did not, in the same order.
+    /// The outcome of each resource, also of those whose artifact is missing, in the same order.
     pub outcomes: Vec<ArtifactOutcome>,
-    /// What was in the lock for the new ones until now, in the same order.
+    /// The artifacts of the lock that new ones replaced, in the same order.
     pub replaced: Vec<(Address, Artifact)>,
-    /// The resources whose request failed, and why. Those that were not asked for, because
-    /// another's failure showed that it would be in vain, are among `outcomes` alone.
+    /// The resources whose request failed, with the error. A resource that was not asked for, because another
+    /// failure showed that it would be in vain, is only among `outcomes`.
     pub errors: Vec<(Address, Error)>,
-    /// How long it all took.
-    pub seconds: f64,
-}
-
-/// What all artifacts together took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Totals {
-    /// How many were asked for and are there.
-    pub asked: usize,
-    /// How many came out of the lock.
-    pub pinned: usize,
-    /// How many of those asked for went back to the model at least once.
-    pub repaired: usize,
-    /// How many could not be had.
-    pub failed: usize,
-    /// Tokens of the questions of this run, where the server tells.
-    pub tokens_in: Option<u64>,
-    /// Tokens of its answers.
-    pub tokens_out: Option<u64>,
-    /// What this run cost in US dollars, where the server tells.
-    pub cost: Option<f64>,
-    /// How long the stage took.
-    pub seconds: f64,
 }
 
 impl Prepared {
@@ -79,16 +53,16 @@ impl Generation {
         generation
     }
 
-    /// Takes what became of one question; an artifact goes into the lock as well.
+    /// Adds the result of one question. An artifact is also pinned in the lock, in memory.
     pub(super) fn take(
         &mut self,
         question: Question,
         mut outcome: ArtifactOutcome,
-        answered: Option<Answered>,
+        result: Option<Outcome>,
         lock: &mut Lock,
     ) {
         let address = question.request.address;
-        let Some(Answered { result, spent, repairs, time }) = answered else {
+        let Some(Outcome { result, spent, repairs, time }) = result else {
             outcome.error = Some(IN_VAIN.to_owned());
             self.outcomes.push(outcome);
             return;
@@ -108,7 +82,7 @@ impl Generation {
                 outcome.provider.clone_from(&entry.provider);
                 if let Some(old) = question.replaces {
                     if old.edited() {
-                        outcome.backup = Saved::beside(lock.path()).replaced(&address, &old.content);
+                        outcome.backup = SavedTexts::beside(lock.path()).replaced(&address, &old.content);
                     }
                     lock.remove(&address, old.fingerprint.as_deref());
                     self.replaced.push((address.clone(), old.content));
@@ -128,34 +102,15 @@ impl Generation {
         self.errors.sort_by_key(|(address, _)| place(address));
     }
 
-    /// What all artifacts together took. What is pinned was paid for before, and is not counted.
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals { seconds: self.seconds, ..Totals::default() };
-        for outcome in &self.outcomes {
-            match (&outcome.error, outcome.pinned) {
-                (Some(_), _) => totals.failed += 1,
-                (None, true) => totals.pinned += 1,
-                (None, false) => totals.asked += 1,
-            }
-            totals.repaired += usize::from(outcome.repairs > 0 && outcome.error.is_none());
-        }
-        let tokens =
-            |of: fn(&ArtifactOutcome) -> Option<u64>| self.outcomes.iter().filter_map(of).reduce(add_tokens);
-        totals.tokens_in = tokens(|outcome| outcome.tokens_in);
-        totals.tokens_out = tokens(|outcome| outcome.tokens_out);
-        totals.cost = self.outcomes.iter().filter_map(|outcome| outcome.cost).reduce(std::ops::Add::add);
-        totals
-    }
-
-    /// One error for all that failed, or `None`: the only one itself, or one of the kind of the
-    /// first that tells of them all.
+    /// One error for all that failed: the only one itself, or one that tells of them all and has the kind of
+    /// the first. `None` if nothing failed.
     pub fn error(&self) -> Option<Error> {
         let model = |error: &Error| match error {
             Error::Model { kind, message, .. } => (*kind, message.clone()),
             other => (ModelErrorKind::Server, other.to_string()),
         };
         let failed = self.outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
-        // What stopped the others says more than what one of them met by itself.
+        // The error that stopped the other questions says more than one that concerns a single question.
         let stopper = self.errors.iter().find(|(_, error)| model(error).0.concerns_all());
         let (address, first) = stopper.or(self.errors.first())?;
         let (kind, message) = model(first);
@@ -167,7 +122,7 @@ impl Generation {
         if stopper.is_some() {
             lines.push(format!("{address}: {message}"));
         } else {
-            // What a limit stopped differs in little but the names: one tells enough.
+            // The errors of a limit differ in little but the names, so one of them is enough.
             let is_budget = |error: &Error| model(error).0 == ModelErrorKind::Budget;
             let refused = self.errors.iter().filter(|(_, error)| is_budget(error)).count();
             let mut told = false;

@@ -1,7 +1,7 @@
-//! A model fills in what the user left out; what it wrote is pinned in the lock.
+//! A model fills in what the user left out.
 //!
-//! [`prepare`] tells what the lock already has from what has to be asked for, and words the
-//! questions; [`generate`] asks them, checks the answers, and has mended what cannot be used.
+//! [`prepare`] tells the artifacts that the lock has from the questions that have to be asked, and words
+//! these; [`generate`] asks them, checks the answers, has unusable ones repaired, and pins the artifacts.
 
 mod answer;
 mod attempt_error;
@@ -10,55 +10,54 @@ mod client;
 mod conversation;
 mod endpoint;
 mod error_body;
+mod error_status;
 mod event_stream;
 mod exchange;
 mod fallback;
 mod fingerprint;
 mod format;
 mod generation;
+mod image_reference;
 mod official_images;
+mod optional_parts;
 mod prepared;
 mod price;
+mod price_list;
 mod prompt;
 mod question;
+mod request_body;
 mod retry_after;
+mod run_context;
 mod saved_texts;
 mod schema;
 mod validate;
 
 use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 pub use endpoint::Endpoint;
-pub use generation::{Generation, Totals};
+pub use generation::Generation;
 pub use prepared::{Pinned, Prepared, Regenerate, prepare};
 pub use prompt::Prompt;
 pub use question::Question;
+pub use run_context::Check;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::lockfile::Lock;
 use crate::outcome::ArtifactOutcome;
-use crate::resource::{Address, Artifact};
 use crate::settings::Settings;
 use budget::Budget;
 use client::Client;
-use fallback::Context;
-use saved_texts::Saved;
+use run_context::RunContext;
+use saved_texts::SavedTexts;
 
-/// A resource's own check of what the model wrote for it: what to pin, or what is wrong with it.
+/// Asks all questions, as many at once as the settings say, and pins each artifact as soon as it is there.
 ///
-/// Called for one resource after the other: all questions are asked by one task.
-pub type Check<'a> = dyn Fn(&Address, &Artifact) -> std::result::Result<Artifact, String> + Sync + 'a;
-
-/// Asks for all that is missing, as many at once as the settings say, and pins each artifact as
-/// soon as it is there.
-///
-/// One that fails does not lose the others. Fails as a whole without a key that is needed, where
-/// the lock cannot be written, and when it is cancelled.
+/// A question that fails does not lose the others. The whole fails without a key that is needed, if the lock
+/// cannot be written, and when it is cancelled.
 pub async fn generate(
     prepared: Prepared,
     endpoint: &Endpoint,
@@ -71,7 +70,6 @@ pub async fn generate(
     if prepared.missing.is_empty() {
         return Ok(prepared.into_generation());
     }
-    let begin = Instant::now();
     endpoint.check_key()?;
     lock.check_writable()?;
     let mut models = endpoint.each_model();
@@ -79,7 +77,7 @@ pub async fn generate(
     if budget::max_cost(settings, endpoint).is_some() {
         tokio::select! {
             () = cancel.cancelled() => return Err(Error::Interrupted),
-            found = price::find_out(&mut models, &client, &settings.policy) => found?,
+            result = price_list::set_prices(&mut models, &client, &settings.policy) => result?,
         }
     }
     observer.observe(&Event::GenerateBegin {
@@ -87,7 +85,7 @@ pub async fn generate(
         pinned: prepared.pinned.len(),
         model: endpoint.label.clone(),
     });
-    let context = &Context {
+    let context = &RunContext {
         clients: models.iter().map(|model| client.with(model)).collect(),
         first: AtomicUsize::new(0),
         policy: &settings.policy,
@@ -99,15 +97,15 @@ pub async fn generate(
         },
         max_repairs: settings.max_repairs,
         budget: Budget::new(settings, endpoint),
-        saved: Saved::beside(lock.path()),
-        // A check that goes wrong by itself ends the run.
+        saved: SavedTexts::beside(lock.path()),
+        // The caller's token ends the run also where a check of the user's raised an error.
         halt: cancel.child_token(),
     };
     let Prepared { pinned, missing, order, .. } = prepared;
     let mut generation = Generation::of_pinned(pinned);
-    // Room is made for so many, whether or not there are as many.
+    // The stream allocates room for so many, so a huge setting must not get through.
     let at_once = settings.concurrency.clamp(1, missing.len().max(1));
-    // What is ready at the same moment is written to the lock in one go.
+    // Answers that are ready at the same moment are written to the lock together.
     let mut answers = futures_util::stream::iter(missing)
         .map(|question| async move {
             let answered = fallback::ask(context, &question).await;
@@ -125,7 +123,7 @@ pub async fn generate(
     loop {
         let (ready, cancelled) = tokio::select! {
             biased;
-            // What is there already is still pinned; the rest is dropped, connections and all.
+            // Answers that are there already are still pinned. The others are dropped with their connections.
             () = cancel.cancelled() => (answers.next().now_or_never().flatten(), true),
             ready = answers.next() => (ready, false),
         };
@@ -143,7 +141,6 @@ pub async fn generate(
     }
     drop(answers);
     generation.sort(&order);
-    generation.seconds = begin.elapsed().as_secs_f64();
     Ok(generation)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::fingerprint::fingerprint;
 use super::official_images;
-use super::prompt::Prompt;
+use super::prompt::{self, Prompt};
 use super::question::Question;
 use crate::error::{Error, Result};
 use crate::lockfile::{Entry, FILE_NAME, Lock};
@@ -23,12 +23,12 @@ pub struct Pinned {
     pub model: String,
     /// The provider that ran the model, if the server told.
     pub provider: Option<String>,
-    /// Whether the user has edited it.
+    /// True if the user has edited it.
     pub edited: bool,
-    /// Whether it answers an older question. That is so only for an edited one: nothing takes its place
+    /// True if it answers an older question. That is so only for an edited one: nothing takes its place
     /// unless the user says so.
     pub stale: bool,
-    /// Whether it names an image that is not one of Docker's official ones.
+    /// True if it names an image that is not one of Docker's official ones.
     pub unverified: bool,
 }
 
@@ -64,11 +64,11 @@ pub enum Regenerate {
 /// An entry of the lock that a request may make do with.
 struct Found {
     entry: Entry,
-    /// Whether it answers the question as it is now.
+    /// True if it answers the question as it is now.
     current: bool,
-    /// Whether it was written by an older Clockwork.
+    /// True if it was written by an older Clockwork.
     migrated: bool,
-    /// Whether the lock has it under another fingerprint or another address.
+    /// True if the lock has it under another fingerprint or another address.
     adopted: bool,
 }
 
@@ -142,11 +142,13 @@ fn find(
     }
     let name = request.renamed_from.clone().filter(|_| lock.get(address).is_none())?;
     let before = Request { address: Address { name, ..address.clone() }, ..request.clone() };
-    if let Some(entry) = lock.answer(&before.address, &self::fingerprint(&before)) {
+    // A text in another format answers another question.
+    let same_format = prompt::format_of(&before) == prompt::format_of(request);
+    if let Some(entry) = lock.answer(&before.address, &self::fingerprint(&before)).filter(|_| same_format) {
         return Some(renewed(entry));
     }
     match lock.outdated(&before.address, wanted)? {
-        entry if entry.fingerprint.is_none() => Some(renewed(entry)),
+        entry if entry.fingerprint.is_none() && same_format => Some(renewed(entry)),
         entry if entry.edited() => Some(Found { current: false, adopted: true, ..found(entry) }),
         _ => None,
     }
@@ -161,14 +163,10 @@ fn chosen(requests: &[Request], regenerate: &Regenerate) -> Result<HashSet<usize
     };
     let mut chosen = HashSet::new();
     for name in names {
-        let requests = requests.iter().enumerate();
-        let found: Vec<usize> = requests
-            .clone()
-            .filter(|(_, request)| request.address.is_called(name))
-            .map(|(index, _)| index)
-            .collect();
+        let is_meant = |index: &usize| requests[*index].address.is_called(name);
+        let found: Vec<usize> = (0..requests.len()).filter(is_meant).collect();
         if found.is_empty() {
-            let known: Vec<&str> = requests.map(|(_, request)| request.address.name.as_str()).collect();
+            let known: Vec<&str> = requests.iter().map(|request| request.address.name.as_str()).collect();
             return Err(Error::Settings(format!(
                 "nothing is generated for '{}', so it cannot be generated again. {}",
                 name.escape_debug(),

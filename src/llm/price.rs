@@ -1,35 +1,25 @@
-//! What a model can cost at most, as its server tells before the first question.
-//!
-//! OpenRouter lists at `GET /models/{model}/endpoints` what each provider of a model asks, and has a
-//! provider dearer than `provider.max_price` passed over: both together make a cost a limit.
-//! <https://openrouter.ai/docs/guides/routing/provider-selection>
+//! The highest price of a model, as OpenRouter's list of its providers tells it.
 
 use serde_json::{Value, json};
 
-use super::attempt_error::{Fault, Next};
-use super::client::Client;
-use super::endpoint::Endpoint;
-use crate::error::ModelErrorKind;
-use crate::settings::Policy;
-
-/// Prices in US dollars that no answer exceeds.
+/// The highest prices of a model, in US dollars.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Price {
-    /// For a token of the question.
+    /// The price of a token of the question.
     pub question: f64,
-    /// For a token of the answer, thoughts included.
+    /// The price of a token of the answer, thoughts included.
     pub answer: f64,
-    /// For each request, whatever its length.
+    /// The price of a request, whatever its length.
     pub request: f64,
 }
 
 impl Price {
-    /// What so many tokens cost.
+    /// The cost of so many tokens.
     pub fn of(&self, question: u64, answer: u64) -> f64 {
         self.request + as_float(question) * self.question + as_float(answer) * self.answer
     }
 
-    /// How many tokens the answer to a question may have for so many US dollars.
+    /// The number of tokens that the answer to a question may have for so many US dollars.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -40,20 +30,21 @@ impl Price {
         if left < 0.0 {
             return 0;
         }
-        // What nobody asks money for has no end.
+        // A free answer may have any length.
         let tokens = if self.answer > 0.0 { (left / self.answer) as u64 } else { u64::MAX };
-        // Rounding must not buy one more than is paid for.
+        // Rounding must not buy one token too many.
         if self.of(question, tokens) > dollars { tokens.saturating_sub(1) } else { tokens }
     }
 
-    /// The same for OpenRouter, which counts in millions of tokens.
+    /// The value of OpenRouter's `max_price`, which counts in millions of tokens.
     pub fn as_max_price(&self) -> Value {
-        // A last digit lost in the multiplication must not shut the provider out whose price it is.
+        // A last digit that the multiplication loses must not exclude the provider whose price this is.
         let million = |price: f64| price * 1e6 * (1.0 + 4.0 * f64::EPSILON);
         json!({"prompt": million(self.question), "completion": million(self.answer), "request": self.request})
     }
 
-    fn or_dearer(self, other: Self) -> Self {
+    /// The higher of both prices.
+    pub fn or_dearer(self, other: Self) -> Self {
         Self {
             question: self.question.max(other.question),
             answer: self.answer.max(other.answer),
@@ -61,8 +52,8 @@ impl Price {
         }
     }
 
-    /// The dearest of all providers in the server's list; `None` where it does not say.
-    fn listed(body: &Value) -> Option<Self> {
+    /// The highest price of all providers in the server's list; `None` if it does not tell.
+    pub fn listed(body: &Value) -> Option<Self> {
         let providers = body.get("data")?.get("endpoints")?.as_array().filter(|list| !list.is_empty())?;
         providers
             .iter()
@@ -70,7 +61,7 @@ impl Price {
             .try_fold(Self::default(), |dearest, price| Some(dearest.or_dearer(price?)))
     }
 
-    /// The dearest that a provider may ask: long questions and some hours have prices of their own.
+    /// The highest price of a provider: long questions and some hours have prices of their own.
     fn of_provider(provider: &Value) -> Option<Self> {
         let pricing = provider.get("pricing")?.as_object()?;
         for name in ["prompt", "completion"] {
@@ -81,7 +72,7 @@ impl Price {
             Some(tiers) => tiers.as_array()?.iter().map(Value::as_object).collect::<Option<Vec<_>>>()?,
         };
         let parameters = provider.get("supported_parameters").and_then(Value::as_array);
-        // A model that takes them may search for each question, whether or not it is asked to.
+        // A model with these parameters may search the web for any question, asked to or not.
         let searches = parameters.is_some_and(|names| names.iter().any(|name| name == "web_search_options"));
         let mut dearest = Self::default();
         for (name, value) in pricing {
@@ -93,7 +84,7 @@ impl Price {
         Some(dearest)
     }
 
-    /// Takes one price of a list, where it is one; `None` where it is not fixed.
+    /// Takes one price of a list; `None` if the price is not fixed.
     fn take(&mut self, name: &str, value: &Value, searches: bool, in_tier: bool) -> Option<()> {
         let place = match name {
             _ if value.is_null() => return Some(()),
@@ -105,10 +96,9 @@ impl Price {
             _ if name.starts_with("input_cache") => &mut self.question,
             "completion" | "internal_reasoning" => &mut self.answer,
             "request" | "web_search" => &mut self.request,
-            // Beside its prices a tier has conditions, which are numbers as well: from how many tokens
-            // on it holds, and at what time of the day.
+            // A tier also has conditions, which are numbers too: a count of tokens, a time of the day.
             _ if in_tier || amount(value).is_none() => return Some(()),
-            // What is not known may be asked for a question as well as for an answer.
+            // An unknown price may be one of the question or one of the answer.
             _ => {
                 self.answer = self.answer.max(dollars(value)?);
                 &mut self.question
@@ -119,71 +109,12 @@ impl Price {
     }
 }
 
-/// Fills in what each of the models can cost.
-///
-/// Fails where the server cannot be asked, and where it does not tell the price of one of them: then
-/// no limit of cost could be kept.
-pub(super) async fn find_out(
-    endpoints: &mut [Endpoint],
-    client: &Client<'_>,
-    policy: &Policy,
-) -> Result<(), Fault> {
-    let models = endpoints.iter().flat_map(Endpoint::models).map(|model| of_model(model, client, policy));
-    let mut prices = futures_util::future::try_join_all(models).await?.into_iter();
-    for endpoint in endpoints {
-        let count = endpoint.models().count();
-        // Any of the models of one request may answer it.
-        endpoint.price = prices.by_ref().take(count).reduce(Price::or_dearer);
-    }
-    Ok(())
-}
-
-async fn of_model(model: &str, client: &Client<'_>, policy: &Policy) -> Result<Price, Fault> {
-    // A model that searches the web for each question asks more than the list says.
-    let searches = model.ends_with(":online");
-    // Such a part of a name would be left out of the address, which is that of another model then.
-    let is_address = model.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    let list = if searches || !is_address { None } else { list(model, client, policy).await? };
-    list.as_ref().and_then(Price::listed).ok_or_else(|| {
-        let message = format!(
-            "the model server {} does not tell what the model '{}' costs, so that no limit of cost (--max-cost) can \
-             be kept. Check the model's name, or use --max-tokens-total instead.",
-            client.endpoint().host(),
-            client.endpoint().quote(model)
-        );
-        Fault::new(ModelErrorKind::Budget, Next::Stop, message)
-    })
-}
-
-/// The server's list of the providers of a model; `None` where it has no such list.
-async fn list(model: &str, client: &Client<'_>, policy: &Policy) -> Result<Option<Value>, Fault> {
-    let path: Vec<&str> = ["models"].into_iter().chain(model.split('/')).chain(["endpoints"]).collect();
-    let mut attempt = 1;
-    loop {
-        let fault = match client.get(&path).await {
-            Ok(body) => return Ok(serde_json::from_slice(&body).ok()),
-            Err(fault) => fault,
-        };
-        // The key, the account and the crowd have nothing to do with whether there is a list.
-        if let Some(400 | 403..=407 | 409..=424 | 426..=428 | 430..=499) = fault.status {
-            return Ok(None);
-        }
-        let (wait, _) = fault.wait(attempt, policy).map_err(|fault| {
-            let model = client.endpoint().quote(model);
-            let message = format!("asking for the price of '{model}' (for --max-cost): {}", fault.message);
-            Fault { message, ..fault }
-        })?;
-        attempt += 1;
-        tokio::time::sleep(wait).await;
-    }
-}
-
-/// A price of the list. One below zero is not fixed.
+/// A price of the list. A price below zero is not fixed.
 fn dollars(value: &Value) -> Option<f64> {
     amount(value).filter(|amount| amount.is_finite() && *amount >= 0.0)
 }
 
-/// A decimal number, as a text or not.
+/// A decimal number, written as a number or as a text.
 fn amount(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }

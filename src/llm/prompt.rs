@@ -1,7 +1,7 @@
-//! Questions to the model: a template for each kind, filled in with what the user said.
+//! The wording of questions: a template for each kind, filled in with the user's data.
 //!
-//! The same request gives the same question. What comes from the user stands between tags that it
-//! cannot close, and secrets have been taken out of it.
+//! The same request gives the same question. The user's data stands between tags that it cannot close, and
+//! secrets are taken out of it.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ use crate::redact;
 use crate::resource::{ArtifactSize, ContextFile, ProjectResource, Request};
 use crate::templates;
 
-/// The index of templates: one for each kind that has its own, and what they share.
+/// The templates: one for each kind that has its own, and those that they share.
 const TEMPLATES: &[(&str, &str)] = &[
     ("system", include_str!("templates/system.j2")),
     ("author", include_str!("templates/author.j2")),
@@ -28,12 +28,12 @@ const TEMPLATES: &[(&str, &str)] = &[
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
 
-/// A question, in the two parts that chat models know.
+/// The wording of a question, in the two parts that chat models know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Prompt {
     /// The rules.
     pub system: String,
-    /// What is wanted.
+    /// The task.
     pub user: String,
 }
 
@@ -73,8 +73,7 @@ impl Prompt {
 }
 
 impl Prompt {
-    /// Words the question for a very small model, which long rules only confuse: it takes them for
-    /// a part of what it is to write about.
+    /// Words the question for a very small model, which would take long rules for a part of its subject.
     pub fn brief(request: &Request) -> Self {
         let what = request.description.as_deref().unwrap_or(&request.address.name).trim();
         let format = format_of(request);
@@ -95,8 +94,8 @@ impl Prompt {
     }
 }
 
-/// The fields that a question shows: those that the user set and that it does not say elsewhere,
-/// without secrets.
+/// The fields that a question shows: those that the user set and that stand nowhere else in it, without
+/// secrets.
 pub fn shown_fields(request: &Request) -> Map<String, Value> {
     let mut fields = redact::fields(&request.fields);
     fields.retain(|name, _| !matches!(name.as_str(), "name" | "description" | "context"));
@@ -104,7 +103,7 @@ pub fn shown_fields(request: &Request) -> Map<String, Value> {
     fields
 }
 
-/// What the user wants, without anything that is evidently a secret.
+/// The user's description, without anything that is evidently a secret.
 pub fn shown_description(request: &Request) -> Option<String> {
     request.description.as_deref().map(redact::text::evident)
 }
@@ -118,7 +117,7 @@ pub fn shown_context(request: &Request) -> Vec<ContextFile> {
     request.context.iter().map(shown).collect()
 }
 
-/// The project's resources but the one that asks.
+/// All other resources of the project.
 pub(super) fn others(request: &Request) -> Vec<ProjectResource> {
     let others = request
         .project
@@ -149,7 +148,7 @@ fn fenced(request: &Request) -> Vec<Fenced> {
     shown_context(request).into_iter().map(fenced).collect()
 }
 
-/// The format of the file that a request is for: its path tells, or else its name.
+/// The format of the file that a request is for, by its path, or else by its name.
 pub fn format_of(request: &Request) -> Format {
     let path = request.fields.get("path").and_then(Value::as_str);
     path.and_then(format::by_name).or_else(|| format::by_name(&request.address.name)).unwrap_or(format::PLAIN)

@@ -1,4 +1,4 @@
-//! When a server wants to be asked again.
+//! Reads the headers that tell when to ask again.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
         return Duration::try_from_secs_f64(seconds).ok();
     }
     let until = rfc2822::parse(header).ok()?.timestamp();
-    // A date in the past asks for no wait at all.
+    // A date in the past means no wait.
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// The header that tells when a used-up limit is lifted, where there is no `Retry-After`.
+/// The header that tells when a used-up limit is lifted, if there is no `Retry-After`.
 pub const RATE_LIMIT_RESET: &str = "X-RateLimit-Reset";
 
-/// Reads that header as OpenRouter means it: the milliseconds of a moment since 1970. Elsewhere it
-/// means other things, and is not used.
+/// Reads that header as OpenRouter means it: a time in milliseconds since 1970. Other servers mean other
+/// things by it, so values that are no such time are ignored.
 pub fn rate_limit_reset(header: &str, now: Timestamp) -> Option<Duration> {
     let moment = Timestamp::from_millisecond(header.trim().parse().ok()?).ok()?;
     let wait = Duration::try_from(moment.duration_since(now)).ok()?;

@@ -1,5 +1,5 @@
-//! Texts that are kept for the user to look at, below `.clockwork` beside main.py: answers that
-//! could not be used, and what the user had edited before it was written anew.
+//! Texts that are kept for the user below `.clockwork` beside main.py: unusable answers, and edited
+//! artifacts that a new answer replaced.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,48 +8,44 @@ use crate::atomic_file::{self, FilePolicy};
 use crate::hash::sha256;
 use crate::resource::{Address, Artifact};
 
-/// Where answers lie that could not be used.
+/// The folder of unusable answers.
 const FAILED: &str = "failed";
-/// Where edited artifacts lie that a new answer took the place of.
+/// The folder of edited artifacts that a new answer replaced.
 const REPLACED: &str = "replaced";
 
 /// The folder for all of them.
 #[derive(Debug, Clone)]
-pub(super) struct Saved {
+pub(super) struct SavedTexts {
     folder: PathBuf,
 }
 
-impl Saved {
+impl SavedTexts {
     /// The folder of a project, by the path of its lock.
     pub fn beside(lock: &Path) -> Self {
         Self { folder: lock.parent().unwrap_or(Path::new("")).join(".clockwork") }
     }
 
-    /// Keeps an answer that cannot be used, and tells where; that it cannot be kept is no reason
-    /// to hide why it cannot be used.
+    /// Keeps an unusable answer, and returns its path. A failure is no error: it must not hide why the answer
+    /// is unusable.
     pub fn failed(&self, address: &Address, answer: &str) -> Option<PathBuf> {
         self.keep(FAILED, address, answer)
     }
 
-    /// Keeps what the user had edited, and tells where.
+    /// Keeps an artifact that the user had edited, and returns its path.
     pub fn replaced(&self, address: &Address, artifact: &Artifact) -> Option<PathBuf> {
-        let text = match artifact {
-            Artifact::Text(text) => text.clone(),
-            Artifact::Object(object) => serde_json::to_string_pretty(object).unwrap_or_default() + "\n",
-        };
-        self.keep(REPLACED, address, &text)
+        self.keep(REPLACED, address, &artifact.to_text())
     }
 
-    /// Forgets the answer that could not be used, now that there is a better one.
+    /// Deletes the unusable answer, now that there is a usable one.
     pub fn forget_failed(&self, address: &Address) {
-        // There hardly ever is one.
+        // There usually is none.
         let _ = fs::remove_file(self.path(FAILED, address));
     }
 
     fn keep(&self, folder: &str, address: &Address, text: &str) -> Option<PathBuf> {
         let path = self.path(folder, address);
         atomic_file::make_folder(path.parent()?).ok()?;
-        // What a model wrote, or a user, may hold what not everybody on the machine should read.
+        // The text may hold something that not everybody on the machine should read.
         atomic_file::replace(&path, text, FilePolicy::Derived).ok()?;
         Some(path)
     }
@@ -59,7 +55,7 @@ impl Saved {
     }
 }
 
-/// A file name for an address: readable, and without anything that a file system minds.
+/// The file name for an address: readable, and allowed on every file system.
 fn file_name(address: &Address) -> String {
     let full = format!("{}-{}", address.kind, address.name);
     let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
@@ -67,7 +63,7 @@ fn file_name(address: &Address) -> String {
     if name == full {
         return format!("{name}.txt");
     }
-    // Two names that differ only in what was taken out must not share a file.
+    // Two addresses that differ only in the replaced characters must not share a file.
     let hash: String = sha256(full.as_bytes()).chars().take(8).collect();
     format!("{name}-{hash}.txt")
 }
@@ -94,7 +90,7 @@ mod tests {
     fn is_for_the_user_alone() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        let saved = Saved::beside(&folder.path().join("clockwork.lock"));
+        let saved = SavedTexts::beside(&folder.path().join("clockwork.lock"));
         let path = saved.failed(&address("a.md"), "half").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "half");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

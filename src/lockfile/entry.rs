@@ -41,7 +41,7 @@ impl Entry {
 }
 
 /// The hash of an artifact. The order of an object's keys makes no difference.
-pub fn digest(artifact: &Artifact) -> String {
+pub(crate) fn digest(artifact: &Artifact) -> String {
     match artifact {
         Artifact::Text(text) => sha256(text.as_bytes()),
         Artifact::Object(object) => {

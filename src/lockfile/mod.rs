@@ -17,7 +17,8 @@ use crate::file_lock::FileLock;
 use crate::resource::Address;
 use crate::suggestion;
 use document::{Change, Document};
-pub use entry::{Entry, digest};
+pub use entry::Entry;
+pub(crate) use entry::digest;
 
 /// The name of the lock file, in the folder of main.py.
 pub const FILE_NAME: &str = "clockwork.lock";

@@ -1,4 +1,4 @@
-//! What goes into the lock comes out of it, and what it does not understand stays as it is.
+//! The lock gives back what was put into it, and leaves alone what it does not understand.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -126,7 +126,7 @@ fn what_others_did_meanwhile_stays() {
     assert_eq!(lock.get(&address("edited")), Some(&text("theirs\n")));
     assert_eq!(lock, first);
 
-    // What has become unreadable is not written over.
+    // A file that has become unreadable is not overwritten.
     fs::write(first.path(), "version = 9\n").unwrap();
     first.insert(address("late"), text("mine\n"));
     assert!(matches!(first.save(), Err(Error::Lock { .. })));

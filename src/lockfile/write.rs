@@ -18,7 +18,9 @@ pub(super) fn document(document: &Document) -> String {
         line(&mut text, &toml_text::key(name), toml_text::value(value));
     }
     for (address, entries) in &document.entries {
-        entries.iter().for_each(|entry| write_entry(&mut text, address, entry));
+        for entry in entries {
+            write_entry(&mut text, address, entry);
+        }
     }
     text
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::project::totals;
 use super::server::{STREAM, Scripted, Step};
 use super::talkative::{Talkative, files, is_budget, project, questions};
 use super::{Project, answer, bodies, file, service};
@@ -17,13 +18,13 @@ async fn however_long_the_answers_are_the_limit_of_tokens_holds() {
             let server = model.start().await;
             let project = project(&server, most, None);
             let generation = project.generate(files(10)).await.unwrap();
-            let totals = generation.totals();
+            let totals = totals(&generation);
             assert_eq!(totals.tokens_in.unwrap() + totals.tokens_out.unwrap(), model.tokens());
             assert!(model.tokens() <= most, "{} of {most} tokens, wanting {wants}", model.tokens());
             assert!(bodies(&server).await.iter().all(|body| body["max_tokens"].is_u64()));
             assert_eq!(project.lock().entries().count(), totals.asked);
             match (wants, most) {
-                // Where there is enough, all of it is there, and it was asked for at once.
+                // With enough tokens, all artifacts are there, and were asked for at once.
                 (300, 70_000) => assert!(totals.asked == 10 && model.overlapped()),
                 (300, 20_000) => assert_eq!(totals.asked, 10),
                 (_, 70_000) => {}
@@ -79,7 +80,7 @@ async fn the_limit_of_cost_holds_from_the_first_answer_on() {
             let generation = project.generate(files(8)).await.unwrap();
             let told = model.told.lock().unwrap();
             assert!(told.cost <= most, "${} of ${most}, wanting {wants}", told.cost);
-            assert!((generation.totals().cost.unwrap_or(0.0) - told.cost).abs() < 1e-9);
+            assert!((totals(&generation).cost.unwrap_or(0.0) - told.cost).abs() < 1e-9);
             match (wants, most) {
                 (_, ..=1.0) => assert!(told.arrivals.is_empty(), "what one may cost is more than there is"),
                 (300, 300.0) => assert_eq!(told.arrivals.len(), 8, "there is enough for all"),
@@ -87,7 +88,7 @@ async fn the_limit_of_cost_holds_from_the_first_answer_on() {
             }
         }
     }
-    // Where there is enough, nobody waits for the first to tell what it cost.
+    // With enough money, no request waits for the cost of the first.
     let model = Talkative::new(300);
     let server = model.start().await;
     let generation = project(&server, None, 10_000.0).generate(files(8)).await.unwrap();
@@ -117,7 +118,7 @@ async fn what_broke_off_is_taken_for_all_that_it_may_have_used() {
     assert!(is_budget(&project.one(file("a.md")).await.unwrap_err()));
     assert_eq!(server.count(), 3);
 
-    // What it told of by the time it broke is not all that it used.
+    // The usage that it told before it broke off is not all that it used.
     let begun = json!({"choices": [{"delta": {"content": "Hm"}}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}});
     let steps = vec![Step::Send(STREAM.into()), Step::Send(format!("data: {begun}\n\n").into_bytes())];
     let server = Scripted::start(vec![steps]);
@@ -134,7 +135,7 @@ async fn what_broke_off_is_taken_for_all_that_it_may_have_used() {
         assert!(is_budget(&error), "{status}: {error}");
     }
 
-    // What the server turned away has used nothing.
+    // A request that the server rejected has used nothing.
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .respond_with(ResponseTemplate::new(503))

@@ -52,7 +52,7 @@ async fn a_certificate_that_does_not_verify() {
     assert!(matches!(error, Error::Model { kind: Kind::Connection, .. }), "{error}");
     let message = error.to_string();
     assert!(message.contains("certificate") && !message.contains("sk-hidden"), "{message}");
-    // Where the machine has no certificates of its own, it does not even come to a connection.
+    // A machine without certificates of its own does not even connect.
     assert!(connections.load(Ordering::SeqCst) <= 1);
     assert_eq!(bytes.load(Ordering::SeqCst), 0);
 }

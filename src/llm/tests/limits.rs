@@ -6,6 +6,7 @@ use serde_json::json;
 use wiremock::matchers::{body_string_contains, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::project::totals;
 use super::{Project, answer, file};
 use crate::error::Error;
 use crate::llm::{Endpoint, Regenerate, generate, prepare};
@@ -25,7 +26,7 @@ async fn falls_back_on_another_model() {
         project.one(file("a.txt")).await.unwrap();
         assert_eq!(project.lock().get(&file("a.txt").address).unwrap().model, "second");
     }
-    // What another model would meet as well is no reason to ask it.
+    // An error that another model would meet too is no reason to ask it.
     let server = MockServer::start().await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(401)).expect(1).mount(&server).await;
     let mut project = Project::new(&server.uri());
@@ -110,11 +111,11 @@ async fn of_twenty_three_fail_and_the_next_run_asks_for_three() {
     let requests: Vec<_> =
         (0..20).map(|n| file(&if n % 7 == 3 { format!("bad{n}") } else { format!("{n}.txt") })).collect();
     let generation = project.generate(requests.clone()).await.unwrap();
-    let totals = generation.totals();
-    assert_eq!((totals.asked, totals.failed, project.lock().entries().count()), (17, 3, 17));
+    let sums = totals(&generation);
+    assert_eq!((sums.asked, sums.failed, project.lock().entries().count()), (17, 3, 17));
 
     server.reset().await;
     Mock::given(method("POST")).respond_with(answer("hello")).expect(3).mount(&server).await;
-    let totals = project.generate(requests).await.unwrap().totals();
-    assert_eq!((totals.asked, totals.pinned, totals.failed), (3, 17, 0));
+    let sums = totals(&project.generate(requests).await.unwrap());
+    assert_eq!((sums.asked, sums.pinned, sums.failed), (3, 17, 0));
 }

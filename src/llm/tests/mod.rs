@@ -19,7 +19,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::fingerprint::fingerprint;
 use super::*;
 use crate::error::ModelErrorKind;
-use crate::resource::{ContextFile, ProjectResource, Request};
+use crate::resource::{Artifact, ContextFile, ProjectResource, Request};
 use project::{Project, answer, bodies, file, service, stream_of};
 use server::{STREAM, Scripted, Step};
 
@@ -295,6 +295,20 @@ async fn an_edit_is_replaced_only_where_the_user_says_so() {
     let entries: Vec<_> =
         project.lock().entries().map(|(a, e)| (a.name.clone(), e.content.to_text())).collect();
     assert_eq!(entries, [("a".to_owned(), "new\n".to_owned()), ("b".to_owned(), "mine\n".to_owned())]);
+}
+
+#[tokio::test]
+async fn an_answer_goes_with_a_new_name_if_its_format_stays() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(answer("hello")).expect(1).mount(&server).await;
+    let project = Project::new(&server.uri());
+    project.one(file("a.txt")).await.unwrap();
+    for (name, missing) in [("b.txt", 0), ("a.json", 1)] {
+        let address = file(name).address;
+        let renamed = Request { address, renamed_from: Some("a.txt".into()), ..file("a.txt") };
+        let prepared = prepare(vec![renamed], &project.lock(), &Regenerate::None).unwrap();
+        assert_eq!(prepared.missing.len(), missing, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a model can cost is known before the first question, or nothing is asked.
+//! The price of a model is known before the first question, or nothing is asked.
 
 use std::time::Duration;
 
@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::project::totals;
 use super::server::{Scripted, Step};
 use super::talkative::{Talkative, files, is_budget, list, prices, project, questions};
 use super::{Project, answer, file};
 use crate::error::{Error, ModelErrorKind as Kind};
 use crate::llm::client::Client;
 use crate::llm::endpoint::Endpoint;
-use crate::llm::price::{Price, find_out};
+use crate::llm::price::Price;
+use crate::llm::price_list::set_prices;
 
 #[tokio::test]
 async fn no_provider_may_be_dearer_than_the_dearest_that_is_listed() {
@@ -61,7 +63,7 @@ async fn the_dearest_of_the_models_of_one_request_counts() {
     };
     let mut endpoints = [of(&["a", "b"]), of(&["c"])];
     let client = Client::new(&project.endpoint, &project.settings.policy).unwrap();
-    find_out(&mut endpoints, &client, &project.settings.policy).await.unwrap();
+    set_prices(&mut endpoints, &client, &project.settings.policy).await.unwrap();
     let prices = endpoints.map(|endpoint| endpoint.price);
     let price = |question, answer| Some(Price { question, answer, request: 0.0 });
     assert_eq!(prices, [price(2.0, 4.0), price(0.5, 0.5)]);
@@ -101,7 +103,7 @@ async fn where_no_price_is_told_nothing_is_sent() {
         refuses_the_limit(&project(&server, None, 1.0), &server).await;
     }
     let server = Talkative::new(1).start().await;
-    // What the name with dots in it could be taken for.
+    // The server also lists the model that a name with dots could be taken for.
     list(&server, "other", &[prices(0.0, 0.0)]).await;
     list(&server, "some/other", &[prices(0.0, 0.0)]).await;
     list(&server, "some/model:online", &[prices(0.0, 0.0)]).await;
@@ -195,6 +197,6 @@ async fn a_key_of_ones_own_is_paid_for_elsewhere() {
         let whole = ResponseTemplate::new(200).set_body_json(told(usage));
         Mock::given(method("POST")).respond_with(whole).mount(&server).await;
         let generation = Project::new(&server.uri()).generate(files(1)).await.unwrap();
-        assert_eq!(generation.totals().cost, Some(cost));
+        assert_eq!(totals(&generation).cost, Some(cost));
     }
 }

@@ -9,8 +9,10 @@ use wiremock::{MockServer, ResponseTemplate};
 
 use crate::error::Result;
 use crate::event::{Event, Observer};
+use crate::llm::budget::add_tokens;
 use crate::llm::{Endpoint, Generation, Regenerate, generate, prepare};
 use crate::lockfile::{self, Lock};
+use crate::outcome::ArtifactOutcome;
 use crate::resource::{Address, Artifact, ArtifactSize, Request};
 use crate::settings::Policy;
 use crate::settings::{Overrides, Settings};
@@ -155,4 +157,43 @@ pub fn answer(text: &str) -> ResponseTemplate {
 /// The bodies of all requests that a server got.
 pub async fn bodies(server: &MockServer) -> Vec<Value> {
     server.received_requests().await.unwrap().iter().map(|r| r.body_json().unwrap()).collect()
+}
+
+/// The sums over all artifacts.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Totals {
+    /// The number of artifacts that were asked for and are there.
+    pub asked: usize,
+    /// The number of artifacts out of the lock.
+    pub pinned: usize,
+    /// The number of new artifacts that went back to the model at least once.
+    pub repaired: usize,
+    /// The number of artifacts that are missing.
+    pub failed: usize,
+    /// Tokens of the questions of this run, if the server tells.
+    pub tokens_in: Option<u64>,
+    /// Tokens of its answers.
+    pub tokens_out: Option<u64>,
+    /// The cost of this run in US dollars, if the server tells.
+    pub cost: Option<f64>,
+}
+
+/// The sums over all artifacts. A pinned artifact was paid for before, and is not counted.
+pub fn totals(generation: &Generation) -> Totals {
+    let mut totals = Totals::default();
+    for outcome in &generation.outcomes {
+        match (&outcome.error, outcome.pinned) {
+            (Some(_), _) => totals.failed += 1,
+            (None, true) => totals.pinned += 1,
+            (None, false) => totals.asked += 1,
+        }
+        totals.repaired += usize::from(outcome.repairs > 0 && outcome.error.is_none());
+    }
+    let tokens = |of: fn(&ArtifactOutcome) -> Option<u64>| {
+        generation.outcomes.iter().filter_map(of).reduce(add_tokens)
+    };
+    totals.tokens_in = tokens(|outcome| outcome.tokens_in);
+    totals.tokens_out = tokens(|outcome| outcome.tokens_out);
+    totals.cost = generation.outcomes.iter().filter_map(|outcome| outcome.cost).reduce(std::ops::Add::add);
+    totals
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::project::totals;
 use super::{Project, answer, bodies, file, service};
 use crate::error::{Error, ModelErrorKind as Kind};
 use crate::llm::{Generation, Regenerate, prepare};
@@ -72,7 +73,7 @@ async fn the_complaint_goes_back_to_the_model() {
     let lock = project.lock();
     let entry = lock.get(&file("a.json").address).unwrap();
     assert_eq!((entry.tokens_out, entry.cost), (Some(6), Some(0.5)));
-    let totals = generation.totals();
+    let totals = totals(&generation);
     assert_eq!((totals.asked, totals.repaired, totals.tokens_out), (1, 1, Some(6)));
     assert_eq!(project.recorder.count("generate_repair"), 2);
 }
@@ -152,7 +153,7 @@ async fn what_stays_cut_off_is_never_pinned() {
     assert!(project.lock().entries().next().is_none());
     assert_eq!(bodies(&half).await.len(), 2);
 
-    // Where the length is a parameter, it grows.
+    // A length that is a parameter grows.
     project.endpoint.parameters.insert("max_tokens".into(), 100.into());
     project.one(file("a.md")).await.unwrap_err();
     let lengths: Vec<Value> =

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What the server does next.
+/// The next step of the server.
 #[derive(Clone)]
 pub enum Step {
     /// Sends bytes.
@@ -30,7 +30,7 @@ pub struct Scripted {
     open: Arc<Open>,
 }
 
-/// How many requests are being answered, and how many were at once.
+/// The number of requests that are being answered, and its peak.
 #[derive(Default)]
 struct Open {
     now: AtomicUsize,
@@ -60,7 +60,7 @@ impl Scripted {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// How many requests were open at once.
+    /// The most requests that were open at once.
     pub fn peak(&self) -> usize {
         self.open.peak.load(Ordering::SeqCst)
     }

@@ -11,7 +11,7 @@ use super::{Project, file};
 use crate::error::{Error, ModelErrorKind as Kind};
 use crate::resource;
 
-/// How long an answer takes.
+/// The time of an answer.
 pub const TIME: Duration = Duration::from_millis(60);
 /// US dollars for a token of a question; one of an answer costs four times as much.
 pub const PRICE: f64 = 0.001;
@@ -20,13 +20,13 @@ pub const PRICE: f64 = 0.001;
 /// can be: each byte is one.
 #[derive(Clone)]
 pub struct Talkative {
-    /// So many tokens it would like to write.
+    /// The number of tokens that it would like to write.
     pub wants: u64,
     pub text: &'static str,
     pub told: Arc<Mutex<Told>>,
 }
 
-/// What the server has told of what its answers used.
+/// The usage that the server has told.
 #[derive(Default)]
 pub struct Told {
     pub tokens: u64,
@@ -50,7 +50,7 @@ impl Talkative {
         self.told.lock().unwrap().tokens
     }
 
-    /// Whether a request came in while another was being answered.
+    /// Tells whether a request came in while another was being answered.
     pub fn overlapped(&self) -> bool {
         self.told.lock().unwrap().arrivals.windows(2).any(|pair| pair[1] - pair[0] < TIME)
     }
@@ -61,7 +61,7 @@ impl Respond for Talkative {
         let body: Value = request.body_json().unwrap();
         let messages = body["messages"].as_array().unwrap();
         let question: usize = messages.iter().map(|message| message["content"].as_str().unwrap().len()).sum();
-        // What a server puts around a talk, and the schema, which it reads as well.
+        // The server adds some tokens of its own, and reads the schema too.
         let around = 100 + body.get("response_format").map_or(0, |format| format.to_string().len());
         let tokens_in = u64::try_from(question + around).unwrap();
         let most = body["max_tokens"].as_u64().unwrap_or(u64::MAX);
@@ -81,7 +81,7 @@ impl Respond for Talkative {
     }
 }
 
-/// What a provider asks for its tokens, as OpenRouter lists it.
+/// The prices of a provider, as OpenRouter lists them.
 pub fn prices(question: f64, answer: f64) -> Value {
     json!({"prompt": question.to_string(), "completion": answer.to_string(), "request": "0"})
 }

@@ -1,5 +1,4 @@
-//! Dockerfiles: a small grammar of lines. There is no well-kept crate for it, and whether a command
-//! inside works shows only when the image is built.
+//! The grammar of Dockerfiles. There is no maintained crate for it. The commands inside are not checked.
 
 const INSTRUCTIONS: &[&str] = &[
     "ADD",
@@ -61,7 +60,7 @@ pub(super) fn dockerfile(text: &str) -> Result<(), String> {
     if based { Ok(()) } else { Err("it is no valid Dockerfile: it has no FROM".to_owned()) }
 }
 
-/// What ends a line that goes on: a backslash, or what a directive at the top says.
+/// The character that continues a line: a backslash, or the one that a directive at the top names.
 fn escape_of(text: &str) -> char {
     let directives = text.lines().take_while(|line| line.trim_start().starts_with('#'));
     let escape = directives.filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('='));
@@ -71,7 +70,7 @@ fn escape_of(text: &str) -> char {
     if backtick { '`' } else { '\\' }
 }
 
-/// A line that is neither empty nor a comment.
+/// The line, if it is neither empty nor a comment.
 fn code(line: &str) -> Option<&str> {
     Some(line.trim()).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }

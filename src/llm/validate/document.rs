@@ -1,15 +1,15 @@
-//! Formats whose documents a parser can tell from others: JSON, TOML, XML and INI.
+//! Checks of formats whose documents a parser can tell from others: JSON, TOML, XML and INI.
 
 use std::fmt::Display;
 
-/// One JSON document.
+/// Checks one JSON document.
 pub(super) fn json(text: &str) -> Result<(), String> {
     serde_json::from_str::<serde::de::IgnoredAny>(text)
         .map(drop)
         .map_err(|error| complaint("JSON", error.line(), error.column(), words(&error)))
 }
 
-/// A JSON document on each line; lines without anything are let pass.
+/// Checks a JSON document on each line. Empty lines pass.
 pub(super) fn json_lines(text: &str) -> Result<(), String> {
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         serde_json::from_str::<serde::de::IgnoredAny>(line)
@@ -18,13 +18,13 @@ pub(super) fn json_lines(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The parser's words without the place, which is told beside them.
+/// The parser's message without the place, which the complaint names before it.
 fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map(|(words, _)| words.to_owned()).unwrap_or(text)
 }
 
-/// A TOML document.
+/// Checks a TOML document.
 pub(super) fn toml(text: &str) -> Result<(), String> {
     text.parse::<toml::Table>().map(drop).map_err(|error| {
         let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or(text);
@@ -33,9 +33,9 @@ pub(super) fn toml(text: &str) -> Result<(), String> {
     })
 }
 
-/// A well-formed XML document.
+/// Checks that an XML document is well-formed.
 pub(super) fn xml(text: &str) -> Result<(), String> {
-    // A document type is no harm: nothing outside the text is ever fetched for it.
+    // A document type is harmless: nothing outside the text is fetched for it.
     let options = roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() };
     roxmltree::Document::parse_with_options(text, options).map(drop).map_err(|error| {
         let place = error.pos();
@@ -45,10 +45,10 @@ pub(super) fn xml(text: &str) -> Result<(), String> {
     })
 }
 
-/// Sections, `name = value` or `name: value`, names alone, comments, and values that go on with an
+/// Checks an INI file: sections, `name = value` or `name: value`, names alone, comments, and values that go on with an
 /// indentation.
 ///
-/// By hand: the crates for INI either take any line at all or turn away what common programs write.
+/// The crates for INI either accept any line or reject files of common programs, so none is used.
 pub(super) fn ini(text: &str) -> Result<(), String> {
     let mut settings = 0;
     for (index, line) in text.lines().enumerate() {

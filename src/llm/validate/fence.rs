@@ -1,11 +1,11 @@
-//! The file itself, out of an answer that has a code fence or remarks to the user around it.
+//! Extracts a file from an answer with a code fence or remarks to the user around it.
 
 use super::super::format::{Format, Syntax};
 
-/// Words that remarks before a file begin with.
+/// The first words of remarks before a file.
 const OPENINGS: &[&str] =
     &["here", "sure", "certainly", "of course", "absolutely", "okay", "below", "the following", "great"];
-/// What such remarks speak of. Without a word like these, a sentence may belong to the file.
+/// The subjects of such remarks. A sentence without one of these words may belong to the file.
 const SUBJECTS: &[&str] = &[
     "file",
     "article",
@@ -18,14 +18,14 @@ const SUBJECTS: &[&str] = &[
     "version",
     "example",
 ];
-/// Words that remarks after a file begin with.
+/// The first words of remarks after a file.
 const CLOSINGS: &[&str] =
     &["let me know", "i hope", "hope this", "feel free", "if you need", "if you have", "please let me"];
 
-/// Takes off what does not belong to the file: a code fence around it, and a model's remarks.
+/// Removes the code fence around a file, and a model's remarks.
 ///
-/// `valid` tells whether a text passes the format's own check; it decides wherever the format has
-/// one. Where it has none, and in text for people above all, only what cannot be meant is taken off.
+/// `valid` tells whether a text passes the format's own check. If the format has a check, it decides. If it
+/// has none, as for text for people, only words that cannot belong to the file are removed.
 pub(super) fn file_alone<'a>(answer: &'a str, format: &Format, valid: &dyn Fn(&str) -> bool) -> &'a str {
     let markdown = format.name == "Markdown";
     let whole = without_fence(answer, markdown);
@@ -46,7 +46,7 @@ pub(super) fn file_alone<'a>(answer: &'a str, format: &Format, valid: &dyn Fn(&s
     whole
 }
 
-/// The inside of the only fenced block of a text, where all around it is a remark to the user.
+/// The inside of the only fenced block of a text, if all around it is a remark to the user.
 fn only_block(text: &str) -> Option<&str> {
     let mut fences = Vec::new();
     let mut start = 0;
@@ -69,8 +69,7 @@ fn only_block(text: &str) -> Option<&str> {
     (opens && closes).then(|| &text[body..end])
 }
 
-/// Takes off a first paragraph that announces the file, and after such a one a last paragraph that
-/// takes leave.
+/// Removes a first paragraph that announces the file, and then also a last paragraph of farewell.
 fn without_remarks<'a>(text: &'a str, format: &Format) -> &'a str {
     let trimmed = text.trim();
     let Some((first, rest)) = trimmed.split_once('\n') else { return text };
@@ -99,10 +98,9 @@ fn is_leave(paragraph: &str) -> bool {
     CLOSINGS.iter().any(|closing| lower.starts_with(closing))
 }
 
-/// Takes off a code fence around the whole of a text.
+/// Removes a code fence around a whole text.
 ///
-/// In Markdown, which may itself consist of fenced blocks, only a fence that says it holds
-/// Markdown, or nothing at all, is one around the whole.
+/// Markdown may itself consist of fenced blocks, so there only a fence that names Markdown or nothing counts.
 pub(super) fn without_fence(answer: &str, markdown: bool) -> &str {
     let trimmed = answer.trim();
     let inner = || {

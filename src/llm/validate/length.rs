@@ -1,9 +1,9 @@
-//! How long a text for people is. The bounds catch nonsense; style is the model's.
+//! The length of a text for people. The bounds catch nonsense only.
 
 use crate::resource::ArtifactSize;
 
-/// Checks the length of a text; `local`: no lower bound, because a small model on this machine
-/// writes no more however often it is asked.
+/// Checks the length of a text. A `local` model has no lower bound, because a small model does not write
+/// more when it is asked again.
 pub(super) fn length(text: &str, size: ArtifactSize, local: bool) -> Result<(), String> {
     // A small file may consist of one word: there is no smaller size to ask for.
     let (least, most) = match size {
@@ -23,7 +23,7 @@ pub(super) fn length(text: &str, size: ArtifactSize, local: bool) -> Result<(), 
     }
 }
 
-/// The words of a text; in scripts that put no blanks between them, two characters count as one.
+/// The number of words of a text. In scripts without blanks between words, two characters count as one.
 fn words(text: &str) -> usize {
     let dense =
         |c: &char| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{e00}'..='\u{e7f}');

@@ -1,19 +1,21 @@
-//! What of an answer its schema asks for: all else was never left to the model.
+//! Keeps only the members of an answer that its schema asks for.
 
 use serde_json::{Map, Value};
 
-use super::super::schema::{self, DEPTH, required, target};
+use super::super::schema::{DEPTH, required, target};
+use super::schema;
 
-/// Leaves out the members that the schema does not name, unless it says that there may be others:
-/// servers forbid them in the strict form of it, but not all keep to that, and a resource would take
-/// a volume that nobody asked for as readily as an image. What is null and need not be there goes as
-/// well: to a strict server's model, that is how to leave something out.
+/// Drops the members that the schema does not name, unless it allows others. The strict schema forbids
+/// them, but not all servers keep to that, and a resource would take a volume that nobody asked for as
+/// readily as an image.
+///
+/// An optional member that is null is dropped too: the strict schema leaves a model no other way to omit it.
 pub(super) fn wanted(value: Value, schema: &Value) -> Value {
     part(value, schema, schema, DEPTH)
 }
 
 fn part(value: Value, schema: &Value, root: &Value, depth: usize) -> Value {
-    // Counted no faster than by the check, which turns away what is nested as deep as that.
+    // The check counts at least as fast, and rejects a value that is nested so deep.
     if depth == 0 {
         return value;
     }
@@ -34,10 +36,10 @@ fn part(value: Value, schema: &Value, root: &Value, depth: usize) -> Value {
     }
 }
 
-/// Collects the schemas that all hold for the same value: one with what it refers to and is made of.
+/// Collects a schema with those that it refers to and consists of: all of them hold for the same value.
 fn gather<'s>(schema: &'s Value, root: &'s Value, parts: &mut Vec<&'s Map<String, Value>>) {
     let Some(object) = schema.as_object() else { return };
-    // One that refers to itself ends here.
+    // A schema that refers to itself ends here.
     if parts.iter().any(|seen| std::ptr::eq(*seen, object)) {
         return;
     }
@@ -46,15 +48,14 @@ fn gather<'s>(schema: &'s Value, root: &'s Value, parts: &mut Vec<&'s Map<String
     target(object, root).into_iter().chain(all).for_each(|schema| gather(schema, root, parts));
 }
 
-/// Trims a value by the choice that it fits, and by the one that leaves the most of it where there
-/// are several.
+/// Trims a value by the choice that it fits. If it fits several, the one that leaves the most of it counts.
 fn choose(value: Value, schema: &Map<String, Value>, root: &Value, depth: usize) -> Value {
     let choices = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
     let fitting = choices
         .map(|choice| (part(value.clone(), choice, root, depth - 1), choice))
         .filter(|(trimmed, choice)| schema::check_part(trimmed, choice, root, "", depth - 1).is_ok());
     let most = fitting.min_by_key(|(trimmed, _)| std::cmp::Reverse(trimmed.to_string().len()));
-    // What fits none is left as it is, for the check to complain about.
+    // A value that fits none is left as it is. The check complains about it.
     most.map_or(value, |(trimmed, _)| trimmed)
 }
 

@@ -1,8 +1,8 @@
-//! What came back, made into an artifact, or turned away with the exact complaint.
+//! Turns an answer into an artifact, or rejects it with the exact complaint.
 //!
-//! In this order: what stands around the answer is taken off, then the text is checked by its
-//! format and length, or the object, once it holds no more than was asked for, by its schema and the
-//! image that it names. The resource's own check comes after all that.
+//! Remarks and code fences around the answer are removed first. Then a text is checked by its format and
+//! length. An object loses the members that its schema does not ask for, and is checked by the schema and by
+//! the image that it names. The resource's own check comes after that.
 
 mod dockerfile;
 mod document;
@@ -10,20 +10,21 @@ mod fence;
 mod length;
 mod members;
 mod nginx;
+mod schema;
 mod yaml;
 
 use serde_json::{Map, Value};
 
 use super::format::{Format, Syntax};
-use super::{official_images, prompt, schema};
+use super::{official_images, prompt};
 use crate::resource::{Artifact, Request};
 
-/// What is let pass.
+/// The rules for answers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rules {
-    /// The model runs on this machine: shorter texts will do.
+    /// True for a model on this machine, which may write shorter texts.
     pub local: bool,
-    /// Images that are not Docker's official ones will do.
+    /// True if images may be other than Docker's official ones.
     pub allow_unverified_images: bool,
 }
 
@@ -59,7 +60,7 @@ fn text(request: &Request, answer: &str, rules: Rules) -> Result<String, String>
     Ok(format!("{text}\n"))
 }
 
-/// Checks a text by the grammar of its format, where it has one that needs no interpreter.
+/// Checks a text by the grammar of its format, if it has one that needs no interpreter.
 fn syntax(text: &str, format: &Format) -> Result<(), String> {
     match format.syntax {
         Some(Syntax::Json) => document::json(text),
@@ -87,7 +88,7 @@ fn object(answer: &str, schema: &Value) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// The first JSON object in a text, whatever stands around it.
+/// The first JSON object in a text.
 fn find_object(text: &str) -> Option<Value> {
     text.match_indices('{').take(100).find_map(|(start, _)| {
         let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
@@ -95,7 +96,7 @@ fn find_object(text: &str) -> Option<Value> {
     })
 }
 
-/// Takes off the thoughts that some models put before their answer.
+/// Removes the reasoning that some models put before their answer.
 pub fn without_reasoning(answer: &str) -> &str {
     let Some(thoughts) = answer.trim_start().strip_prefix("<think>") else { return answer };
     thoughts.split_once("</think>").map_or(answer, |(_, answer)| answer)

@@ -1,9 +1,10 @@
 //! The grammar of nginx configurations: directives that end with `;`, and blocks that close.
-//! Whether nginx knows a directive depends on the modules it is built with; `nginx -t` tells that.
+//!
+//! The directives themselves are not checked: they depend on the modules that nginx is built with.
 
 use super::document::complaint;
 
-/// How deep blocks may be nested: nginx itself allows few, and the parser has no bound.
+/// The depth to which blocks may be nested: nginx itself allows few, and the parser has no bound.
 const DEPTH: usize = 100;
 
 /// Checks that every directive and every block ends.

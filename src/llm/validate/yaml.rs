@@ -2,13 +2,13 @@
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 
+use super::super::image_reference::ImageReference;
 use super::document::complaint;
-use crate::llm::official_images;
 
-/// How deep blocks may be nested: the parser's own recursion has no bound there.
+/// The depth to which blocks may be nested: the parser's own recursion has no bound.
 const DEPTH: usize = 400;
 
-/// YAML that is more than one text: whatever a model says is valid YAML of that kind.
+/// Checks that a text is a YAML mapping or list. Every sentence is a valid YAML text.
 pub(super) fn yaml(text: &str) -> Result<(), String> {
     let documents = parse(text)?;
     match documents.iter().find(|document| !is_collection(document)) {
@@ -18,7 +18,7 @@ pub(super) fn yaml(text: &str) -> Result<(), String> {
     }
 }
 
-/// A Compose file: services, each with an image or something to build.
+/// Checks a Compose file: services, each with an image or something to build.
 pub(super) fn compose(text: &str) -> Result<(), String> {
     let documents = parse(text)?;
     let [document] = &documents[..] else { return Err("a Compose file is one YAML document".to_owned()) };
@@ -37,8 +37,8 @@ pub(super) fn compose(text: &str) -> Result<(), String> {
         }
         if let Some(image) = service.as_mapping_get("image") {
             let image = image.as_str().ok_or_else(|| format!("services.{name}.image has to be a text"))?;
-            // What Compose fills in from the environment is not known here.
-            if !image.contains('$') && official_images::Reference::parse(image).is_none() {
+            // Compose fills in variables from an environment that is not known here.
+            if !image.contains('$') && ImageReference::parse(image).is_none() {
                 return Err(format!("services.{name}.image is no reference of an image: '{image}'"));
             }
         }
