@@ -219,8 +219,8 @@ def write(
             start(path, user, group, make).replace("drain() { :; }", "drain() { cat > /dev/null; }"),
             f'case $(kind "$name") in file | absent) ;; *) no {shlex.quote(no_file(path))} ;; esac\n',
             _private(),
-            # A pipe would hide that the first of its commands failed.
-            f'{{ {decode}; }} > "./$new" || exit 1\n',
+            # `cat` says why it cannot write, which not every `base64` does. What a pipe hides shows in the size.
+            f'{{ {decode}; }} 2> /dev/null | cat > "./$new" || exit 1\n',
             f'[ $(($(wc -c < "./$new"))) -eq {size} ] || no "$p cannot be written: not all of it came through"\n',
             f'chown {owner} "./$new" || exit 1\n' if owner else "",
             f'chgrp {kept_group} "./$new" 2>/dev/null\n' if kept_group is not None else "",
