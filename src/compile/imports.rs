@@ -201,7 +201,10 @@ impl Imports {
         if self.own.is_empty() && self.deferred.is_empty() {
             return;
         }
-        head.push_str("\ntry:\n");
+        if !head.ends_with("\n\n") {
+            head.push('\n');
+        }
+        head.push_str("try:\n");
         if !self.deferred.is_empty() {
             let names: Vec<&str> = self.deferred.iter().copied().collect();
             let _ = writeln!(head, "    from clockwork.operations import {}", names.join(", "));
