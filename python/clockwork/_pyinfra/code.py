@@ -87,9 +87,12 @@ def run_operation(section: int, key: str, context: Context, wants_diff: bool) ->
 
 
 def _listen(intent: Intent) -> None:
-    """Records an intent with the operation that makes it."""
+    """Records an intent with the operation that makes it, or that runs the one that makes it."""
     operation = operation_of(here.host)
-    if here.run is not None and operation is not None:
+    if here.run is not None and here.host is not None and operation is not None:
+        current = here.host.current_op_hash
+        if here.operation not in (None, current) and current != here.host.nested_executing_op_hash:
+            return  # A nested operation is prepared, and announces the same again when it runs.
         here.run.record_intent(operation, intent)
 
 
