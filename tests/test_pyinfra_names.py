@@ -1,4 +1,4 @@
-"""Clockwork replaces names of pyinfra's, and says which ones a version has that it does not know."""
+"""Clockwork replaces names of pyinfra's, and refuses a version in which one of them differs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import metadata
 
 
 def told(change: str) -> str:
-    """What is said of a pyinfra in which something is different."""
+    """The error for a pyinfra in which something differs."""
     code = f"""
 import sys
 import pyinfra.api.facts, pyinfra.connectors.ssh, pyinfra.connectors.util, pyinfra.local

@@ -23,7 +23,7 @@ use super::script::{Script, ScriptHost};
 /// The contexts of operations for which something was decided, by host and by section of the script.
 pub type Decisions = HashMap<(String, usize), Context>;
 
-/// What the threads of this stage share.
+/// The execution of a script, as its threads share it.
 pub struct Execution {
     script: Arc<Script>,
     order: Order,
@@ -147,7 +147,7 @@ impl Execution {
         Ok(())
     }
 
-    /// How an operation ended, read when pyinfra is through with it.
+    /// Reads the end of an operation, when pyinfra is through with it.
     fn end(
         &self,
         py: Python<'_>,

@@ -15,7 +15,7 @@ type Code = Result<Py<PyAny>, String>;
 /// The script, compiled once for all hosts.
 pub struct Preparation {
     script: Arc<Script>,
-    /// Whether whole diffs are shown.
+    /// True if whole diffs are shown.
     shows_diffs: bool,
     prelude: Code,
     sections: Vec<Code>,
@@ -38,7 +38,7 @@ impl Preparation {
     /// Connects to a host and prepares it. Failures stand in its record.
     pub fn run(&self, py: Python<'_>, host: &ScriptHost) {
         let driver = &self.script.driver;
-        // Where the script has nothing for a host, that host need not even be there.
+        // A host for which the script has nothing need not even be there.
         if !self.script.concerns(&host.host.name) {
             return;
         }

@@ -1,4 +1,4 @@
-"""Runs the user's code, and says what went wrong in it."""
+"""Runs the user's code and its operations, and describes exceptions out of them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run_section(section: int, code: CodeType, prelude: dict[str, Any], context: 
         section: The place of the section in the script.
         code: Its code.
         prelude: The names that the prelude has bound.
-        context: What its operations are told.
+        context: The context of its operations.
     """
     assert here.host is not None
     begin_section(here.host)
@@ -97,7 +97,7 @@ def _listen(intent: Intent) -> None:
 
 
 def describe(error: BaseException, file: str) -> str:
-    """Says what an exception means, and where in the user's own code it was raised.
+    """Describes an exception, with the place in the user's own code that raised it.
 
     Frames of pyinfra, of Clockwork and of installed packages are left out. A host that failed says nothing:
     what pyinfra logged does.
