@@ -44,7 +44,7 @@ pub struct Difference {
 /// An operation's own account of what it is about to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
-    /// What is done to it.
+    /// The action.
     pub action: IntentAction,
     /// The fields that differ.
     pub changes: Vec<Difference>,
@@ -54,7 +54,7 @@ pub struct Intent {
     pub overwrites: Option<String>,
     /// Signs of who owns what is there: `sha256`, `mode`, `owner`, `group`, `project`.
     pub found: Map<String, Value>,
-    /// Why, where the changes do not tell it.
+    /// The reason, if the changes do not show it.
     pub reason: Option<String>,
 }
 
@@ -79,16 +79,16 @@ impl Intent {
     }
 }
 
-/// What operations are told when they run. Names and meanings are those of `clockwork.operations.Context`.
+/// Settings that an operation reads while it runs, with the names and meanings of `clockwork.operations.Context`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Context {
     /// The lineage of the project's state, which is put on what can carry a label.
     pub project: Option<String>,
     /// The name of the project's folder, for people who read that label.
     pub folder: Option<String>,
-    /// Whether a copy of what is overwritten or removed is kept on the host.
+    /// True if a copy of what is overwritten or removed is kept on the host.
     pub keep_copy: bool,
-    /// Whether what is not the project's own may be overwritten, replaced or removed.
+    /// True if what is not the project's own may be overwritten, replaced or removed.
     pub take_over: bool,
     /// The part of a removal that is done, where a thing is set aside: `set_aside`, `clear`, `put_back` or `drop`.
     pub aside: Option<&'static str>,

@@ -1,6 +1,6 @@
 //! The check stage: tries the assertions of resources on their hosts.
 //!
-//! How each is tried stands in `clockwork._checks`; when, where and how often stands here.
+//! `clockwork._checks` tries one assertion once. This file decides when, on which hosts and how often.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::project::PyProject;
 use crate::network::{Network, seconds};
 use crate::{errors, resource, traceback, user_code};
 
-/// How often it is looked whether to stop, while another try is waited for.
+/// The longest wait between two looks for an interrupt.
 const STEP: Duration = Duration::from_millis(50);
 
 /// An assertion of a resource, ready to be tried on any host.
@@ -28,27 +28,27 @@ struct Check {
     description: String,
     /// One try.
     attempt: Py<PyAny>,
-    /// How often to try again; as long as `patience` lasts where there is no number.
+    /// The number of further tries; None tries again for as long as `patience` lasts.
     retries: Option<u32>,
     patience: Duration,
     interval: Duration,
-    /// Whether it calls a function of the user's.
+    /// True if it calls a function of the user's.
     calls: bool,
     /// The folder whose files are the user's, in tracebacks.
     folder: PathBuf,
 }
 
-/// How a try ended.
+/// The end of a try.
 enum Try {
     Held,
     Failed {
         reason: String,
-        /// Whether another try would end the same way.
+        /// True if another try would end the same way.
         last: bool,
     },
 }
 
-/// What the threads of the stage share.
+/// The stage, as its threads share it.
 struct Shared {
     checks: Vec<Check>,
     observer: Arc<dyn Observer>,
@@ -151,7 +151,7 @@ fn collect(py: Python<'_>, project: &PyProject, places: &[usize]) -> PyResult<Ve
                 patience: seconds(prepared.getattr("patience")?.extract()?),
                 interval: seconds(prepared.getattr("interval")?.extract()?),
                 calls: folder.is_some(),
-                // What is below main.py's folder is told from there.
+                // Paths below main.py's folder are relative to it.
                 folder: folder
                     .filter(|folder| !folder.starts_with(&project.folder))
                     .unwrap_or_else(|| project.folder.clone()),

@@ -83,7 +83,8 @@ pub fn run_script<'py>(
         context,
     };
     let script = Script { text, prelude: prelude.to_owned(), sections, uses_own_modules: false };
-    let run = ScriptRun { file, script: &script, removes, stopped: &[], diffs: false };
+    let contexts = Decisions::new();
+    let run = ScriptRun { file, script: &script, removes, stopped: &[], diffs: false, contexts: &contexts };
     let outcome = Session::within(py, &options, |session| {
         if plan { session.plan(py, &run) } else { session.execute(py, &run, Approval::Given(&decided)) }
     })?;

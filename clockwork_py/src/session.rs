@@ -86,9 +86,9 @@ impl PySession<'_> {
     }
 }
 
-fn engine_run<'a>(run: &ScriptRun<'a>) -> engine::ScriptRun<'a> {
-    let ScriptRun { file, script, removes, stopped, diffs } = *run;
-    engine::ScriptRun { file, script, removes, stopped, diffs }
+fn engine_run<'a>(run: &ScriptRun<'a>, contexts: &'a Decisions) -> engine::ScriptRun<'a> {
+    let ScriptRun { file, script, removes, stopped, diffs, .. } = *run;
+    engine::ScriptRun { file, script, removes, stopped, diffs, contexts }
 }
 
 impl ports::Session for PySession<'_> {
@@ -97,7 +97,8 @@ impl ports::Session for PySession<'_> {
     }
 
     fn plan(&mut self, run: &ScriptRun<'_>) -> Result<DeployOutcome> {
-        self.surrounded(run.script, |py| self.session.plan(py, &engine_run(run)))
+        let contexts = self.decisions(run.permissions.cloned().unwrap_or_default());
+        self.surrounded(run.script, |py| self.session.plan(py, &engine_run(run, &contexts)))
     }
 
     fn execute(&mut self, run: &ScriptRun<'_>, decide: Decide<'_>) -> Result<DeployOutcome> {
@@ -106,7 +107,9 @@ impl ports::Session for PySession<'_> {
             let decided = (*decide.borrow_mut())(planned).map_err(|error| errors::map(py, error))?;
             Ok(decided.map(|permissions| self.decisions(permissions)))
         };
-        self.surrounded(run.script, |py| self.session.execute(py, &engine_run(run), Approval::Asked(&ask)))
+        let contexts = self.decisions(run.permissions.cloned().unwrap_or_default());
+        let run = engine_run(run, &contexts);
+        self.surrounded(run.script, |py| self.session.execute(py, &run, Approval::Asked(&ask)))
     }
 
     fn check(

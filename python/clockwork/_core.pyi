@@ -63,6 +63,8 @@ def _run_script(
     needs: Sequence[Sequence[int]] | None = None,
     listener: Callable[[dict[str, Any]], None] | None = None,
     cancel: _Cancel | None = None,
+    project: str | None = None,
+    decisions: Sequence[tuple[str, int, bool, bool]] | None = None,
 ) -> dict[str, Any]: ...
 def main(arguments: Sequence[str]) -> int: ...
 def run(

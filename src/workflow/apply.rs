@@ -4,7 +4,7 @@ use super::Run;
 use super::approval::Decision;
 use super::compile::script;
 use super::notes;
-use super::ports::{Aside, ScriptRun, Session};
+use super::ports::{Aside, Permission, Permissions, ScriptRun, Session};
 use crate::compile::{Hosts, Phase, Script, Work};
 use crate::error::Result;
 use crate::outcome::{Action, DeployOutcome, Failure, Report, ResourceOutcome};
@@ -116,8 +116,10 @@ impl Run<'_> {
             beside.orphans.iter().chain(&beside.moved).chain(&beside.set_aside).cloned().collect();
         let all = script(self.project, Phase::Destroy, &all);
         self.write(REMOVALS, &all)?;
-        let removals = self.removed(session.plan(&self.script_run(REMOVALS, &all, true, &[]))?);
-        let mut planned_removals = removals.clone();
+        let permissions = self.set_aside_permissions(&all, beside, session);
+        let run = self.script_run(REMOVALS, &all, true, &[]);
+        let run = ScriptRun { permissions: Some(&permissions), ..run };
+        let mut planned_removals = self.removed(session.plan(&run)?);
         self.compare(&mut planned_removals, report);
         let mut planned_deploy = session.plan(&self.script_run("deploy.py", deploy, false, &[]))?;
         self.compare(&mut planned_deploy, report);
@@ -157,6 +159,24 @@ impl Run<'_> {
         Ok(decision.prunes())
     }
 
+    /// The permissions under which it is planned to set things aside: what comes after that is planned with the room
+    /// that they make.
+    fn set_aside_permissions(&self, script: &Script, beside: &Beside, session: &dyn Session) -> Permissions {
+        let mut permissions = Permissions::new();
+        for (place, section) in script.sections.iter().enumerate() {
+            let is_aside = |work: &&Work| work.identity == section.identity && work.hosts == section.hosts;
+            if !beside.set_aside.iter().any(|work| is_aside(&work)) {
+                continue;
+            }
+            let room_for = self.room_for(&section.identity);
+            let permission = Permission { aside: Some(Aside::SetAside), room_for, ..Permission::default() };
+            for host in session.hosts().into_iter().filter(|host| section.hosts.has(host)) {
+                permissions.insert((host, place), permission.clone());
+            }
+        }
+        permissions
+    }
+
     /// Takes things down, or sets them aside, and writes down what is gone.
     fn take_down(
         &self,
@@ -173,6 +193,7 @@ impl Run<'_> {
         self.write(REMOVALS, &script)?;
         let permissions = self.permissions(&script, planned, aside);
         let run = self.script_run(REMOVALS, &script, true, &[]);
+        let run = ScriptRun { permissions: Some(&permissions), ..run };
         let mut done = self.removed(session.execute(&run, &mut |_| Ok(Some(permissions.clone())))?);
         self.compare(&mut done, report);
         if aside.is_none() {
@@ -275,7 +296,7 @@ impl Run<'_> {
         let diffs = self.options.only_looks()
             || self.options.saved.is_some()
             || self.ports.approver.is_some_and(super::ports::Approver::shows_diffs);
-        ScriptRun { file, script, removes, stopped, diffs }
+        ScriptRun { file, script, removes, stopped, diffs, permissions: None }
     }
 
     /// Compares what came of a script with what is known, and leaves out what nothing may tell.

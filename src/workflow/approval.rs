@@ -180,7 +180,7 @@ impl Run<'_> {
                     continue;
                 }
                 let keep_copy = resource.ownership.keeps_copy();
-                let room_for = aside.and_then(|_| self.room_for(resource));
+                let room_for = aside.and_then(|_| self.room_for(&resource.identity));
                 let permission = Permission { keep_copy, take_over: true, aside, room_for };
                 permissions.insert((resource.host.clone(), place), permission);
             }
@@ -191,8 +191,8 @@ impl Run<'_> {
 
 impl Run<'_> {
     /// The identity of the thing that another one makes room for.
-    fn room_for(&self, resource: &ResourceOutcome) -> Option<String> {
-        let overlaps = |c: &&CompiledResource| overlap(&c.identity, &resource.identity);
+    pub(super) fn room_for(&self, identity: &str) -> Option<String> {
+        let overlaps = |c: &&CompiledResource| overlap(&c.identity, identity);
         self.resources.iter().find(overlaps).map(|compiled| compiled.identity.clone())
     }
 }

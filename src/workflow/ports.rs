@@ -132,6 +132,8 @@ pub struct ScriptRun<'a> {
     pub stopped: &'a [String],
     /// Whether the diffs of what is new are wanted too.
     pub diffs: bool,
+    /// The permissions under which it is planned, where they bear on the plan.
+    pub permissions: Option<&'a Permissions>,
 }
 
 /// The decisions about single sections of a script: by host and place of the section.

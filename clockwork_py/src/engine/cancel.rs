@@ -15,7 +15,7 @@ impl Cancel {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether the session is to stop.
+    /// Returns true if the session is to stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }

@@ -4,9 +4,9 @@
 #[derive(Debug, Default)]
 pub struct Diff {
     text: String,
-    /// Whether the file is new, once its header has been logged.
+    /// True if the file is new, once its header has been logged.
     created: Option<bool>,
-    /// Whether the next line on an attribute holds the new value.
+    /// True if the next line on an attribute holds the new value.
     new_value: bool,
 }
 
@@ -43,7 +43,7 @@ impl Diff {
         (!self.text.is_empty()).then_some(self.text.as_str())
     }
 
-    /// Whether the file did not exist, where a header has been logged.
+    /// Returns true if the file did not exist, where a header has been logged.
     pub fn created(&self) -> Option<bool> {
         self.created
     }

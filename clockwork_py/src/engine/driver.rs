@@ -19,7 +19,7 @@ pub struct Driver {
     pub context: Py<PyAny>,
     /// Receives the events.
     pub observer: Arc<dyn Observer>,
-    /// Whether a host stops at its first failure.
+    /// True if a host stops at its first failure.
     pub fail_fast: bool,
 }
 
@@ -62,7 +62,7 @@ impl Driver {
     }
 }
 
-/// Whether an error ends a run: it is an interrupt, or its like.
+/// Returns true if an error ends a run: it is an interrupt, or its like.
 pub fn is_fatal(py: Python<'_>, error: &PyErr) -> bool {
     !error.is_instance_of::<pyo3::exceptions::PyException>(py)
 }

@@ -15,7 +15,7 @@ use super::cancel::Cancel;
 use super::driver::is_fatal;
 use super::failure;
 use super::host_run::Place;
-use super::intent::python_context;
+use super::intent::python_contexts;
 use super::operation::{End, Stage};
 use super::schedule::Order;
 use super::script::{Script, ScriptHost};
@@ -23,7 +23,7 @@ use super::script::{Script, ScriptHost};
 /// The contexts of operations for which something was decided, by host and by section of the script.
 pub type Decisions = HashMap<(String, usize), Context>;
 
-/// What the threads of this stage share.
+/// The execution of a script, as its threads share it.
 pub struct Execution {
     script: Arc<Script>,
     order: Order,
@@ -45,11 +45,7 @@ impl Execution {
             if is_done { DONE } else { 0 }
         });
         let barriers = Barriers::new(starts.collect(), cancel.clone());
-        let module = script.driver.module.bind(py);
-        let contexts = decisions
-            .iter()
-            .map(|(key, context)| Ok((key.clone(), python_context(module, context)?)))
-            .collect::<PyResult<_>>()?;
+        let contexts = python_contexts(script.driver.module.bind(py), decisions)?;
         Ok(Self { script: Arc::clone(script), order, barriers, contexts })
     }
 
@@ -147,7 +143,7 @@ impl Execution {
         Ok(())
     }
 
-    /// How an operation ended, read when pyinfra is through with it.
+    /// Reads the end of an operation, when pyinfra is through with it.
     fn end(
         &self,
         py: Python<'_>,

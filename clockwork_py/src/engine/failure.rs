@@ -1,9 +1,9 @@
-//! What failures say to the user.
+//! The words in which failures are reported to the user.
 
-/// How many of the last lines of what went wrong are told.
+/// The number of last lines of a failure that are kept.
 const TAIL: usize = 20;
 
-/// How many of its last characters, where the lines are long.
+/// The number of its last characters that are kept, for long lines.
 const LONGEST: usize = 4000;
 
 /// Signs of a common failure in what a command wrote, and what to do about it.
@@ -92,7 +92,7 @@ fn plain(line: &str) -> &str {
     line
 }
 
-/// Whether a line only sums up what another says better.
+/// Returns true if a line only sums up what another says better.
 fn is_summary(line: &str) -> bool {
     line.starts_with("Error: executed ")
         || line.starts_with("Error (ignored)")

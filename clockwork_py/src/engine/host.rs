@@ -68,7 +68,7 @@ impl Host {
         Ok(Err(reason))
     }
 
-    /// Whether there is a connection to close.
+    /// Returns true if there is a connection to close.
     pub fn is_connected(&self) -> bool {
         matches!(self.connection(), Connection::Open)
     }

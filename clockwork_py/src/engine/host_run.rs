@@ -28,20 +28,20 @@ pub struct Place {
 pub struct Section {
     /// The operations, in order of definition.
     pub operations: Vec<Operation>,
-    /// How often each place in the code has defined an operation.
+    /// The number of operations that each place in the code has defined.
     repeats: HashMap<String, u32>,
     /// Warnings and errors that belong to none of the operations.
     pub complaints: Vec<String>,
-    /// Why the code failed, where it did.
+    /// The reason for which the code failed, if it did.
     pub error: Option<String>,
-    /// Whether the code or an operation has failed.
+    /// True if the code or an operation has failed.
     pub failed: bool,
-    /// Whether it is not run, because of other failures.
+    /// True if it is not run, because of other failures.
     pub left_out: bool,
 }
 
 impl Section {
-    /// Whether it has failed, or is left out because of others.
+    /// Returns true if it has failed, or is left out because of others.
     pub fn is_out(&self) -> bool {
         self.failed || self.left_out
     }
@@ -54,9 +54,9 @@ pub struct Record {
     pub sections: Vec<Section>,
     /// Warnings and errors that belong to no section.
     pub complaints: Vec<String>,
-    /// Why the host cannot be used.
+    /// The reason for which the host cannot be used.
     pub host_error: Option<String>,
-    /// Whether the host is left alone, because something has failed there before this script.
+    /// True if the host is left alone, because something has failed there before this script.
     pub stopped: bool,
     /// The operations that are to be run, in order.
     pub schedule: Vec<Place>,
@@ -96,7 +96,7 @@ impl Record {
             .collect();
     }
 
-    /// Whether something has failed in any section.
+    /// Returns true if something has failed in any section.
     pub fn has_failed(&self) -> bool {
         self.sections.iter().any(|section| section.failed)
     }
@@ -137,7 +137,7 @@ impl HostRun {
 
 #[pymethods]
 impl HostRun {
-    /// Whether the session has been interrupted.
+    /// Returns true if the session has been interrupted.
     #[getter]
     fn cancelled(&self) -> bool {
         self.cancel.is_cancelled()

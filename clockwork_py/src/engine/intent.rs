@@ -1,11 +1,15 @@
 //! Reads an `Intent` of `clockwork.operations`, and makes a `Context` of it.
 
+use std::collections::HashMap;
+
 use clockwork_core::intent::{Context, Difference, Intent, IntentAction};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pythonize::{depythonize, pythonize};
 use serde_json::Value;
+
+use super::execute::Decisions;
 
 /// An intent with its diff.
 #[derive(Debug, Clone)]
@@ -67,6 +71,14 @@ fn value(object: &Bound<'_, PyAny>, field: &str) -> PyResult<Value> {
     depythonize(object).map_err(|error| {
         PyTypeError::new_err(format!("'{}' of an Intent is no JSON value: {error}", field.escape_debug()))
     })
+}
+
+/// Makes the Python `Context` of each decision.
+pub fn python_contexts(
+    module: &Bound<'_, PyAny>,
+    decisions: &Decisions,
+) -> PyResult<HashMap<(String, usize), Py<PyAny>>> {
+    decisions.iter().map(|(key, context)| Ok((key.clone(), python_context(module, context)?))).collect()
 }
 
 /// Makes the Python `Context`.

@@ -7,7 +7,7 @@ use clockwork_core::outcome::{Action, OperationOutcome};
 use super::diff::Diff;
 use super::intent::Announced;
 
-/// How far a script has come on its hosts.
+/// The stage that a script has come to on its hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// It is prepared: its changes are known.
@@ -24,15 +24,15 @@ pub struct Operation {
     pub key: String,
     /// Its name.
     pub name: String,
-    /// Whether running it twice does nothing the second time.
+    /// True if running it twice does nothing the second time.
     pub idempotent: bool,
-    /// Whether it has an `_if`.
+    /// True if it has an `_if`.
     pub conditional: bool,
-    /// Whether it is asked to make something absent.
+    /// True if it is asked to make something absent.
     pub absent: bool,
-    /// Whether it takes away what is there to make it anew.
+    /// True if it takes away what is there to make it anew.
     pub replaces: bool,
-    /// Whether the first fact that it asked for was empty.
+    /// True if the first fact that it asked for was empty.
     pub missing: Option<bool>,
     /// The diff that pyinfra logged.
     pub diff: Diff,
@@ -40,26 +40,26 @@ pub struct Operation {
     pub planned_intent: Option<Announced>,
     /// The intent of the stage that goes on.
     pub intent: Option<Announced>,
-    /// Whether it is tried again. An intent is then one for the rest of the work.
+    /// True if it is tried again: a further intent is for the rest of the work alone.
     pub retried: bool,
     /// Warnings and errors that pyinfra logged.
     pub complaints: Vec<String>,
-    /// Whether it would change something.
+    /// True if it would change something.
     pub planned: bool,
-    /// How it ended, if it was reached.
+    /// Its end, if it was reached.
     pub end: Option<End>,
     /// When it was defined.
     pub began: Instant,
-    /// How long it took.
+    /// The seconds that it took.
     pub seconds: f64,
 }
 
-/// How an operation ended.
+/// The end of an operation.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// Whether it changed something.
+    /// True if it changed something.
     pub changed: bool,
-    /// Why it failed, where it did.
+    /// The reason for its failure, if it failed.
     pub error: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! The first stage on a host: connect, and let the user's code define its operations.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pyo3::intern;
@@ -7,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::driver::is_fatal;
+use super::intent::python_contexts;
 use super::script::{Script, ScriptHost, ScriptRun};
 
 /// A part of the script, or why it does not compile.
@@ -15,15 +17,23 @@ type Code = Result<Py<PyAny>, String>;
 /// The script, compiled once for all hosts.
 pub struct Preparation {
     script: Arc<Script>,
-    /// Whether whole diffs are shown.
+    /// True if whole diffs are shown.
     shows_diffs: bool,
     prelude: Code,
     sections: Vec<Code>,
+    contexts: HashMap<(String, usize), Py<PyAny>>,
 }
 
 impl Preparation {
     /// Compiles the script's parts, so that their lines are those of its file.
-    pub fn new(py: Python<'_>, run: &ScriptRun<'_>, script: &Arc<Script>, shows_diffs: bool) -> Self {
+    ///
+    /// An error is a context that Python cannot have.
+    pub fn new(
+        py: Python<'_>,
+        run: &ScriptRun<'_>,
+        script: &Arc<Script>,
+        shows_diffs: bool,
+    ) -> PyResult<Self> {
         let driver = &script.driver;
         let compile = |text: &str, line: usize| -> Code {
             let code = driver.module.bind(py).call_method1("compile_code", (text, &script.file, line));
@@ -32,13 +42,20 @@ impl Preparation {
         let prelude = compile(&run.script.prelude, 1);
         let sections =
             run.script.sections.iter().map(|section| compile(&section.code, section.line)).collect();
-        Self { script: Arc::clone(script), shows_diffs, prelude, sections }
+        let contexts = python_contexts(driver.module.bind(py), run.contexts)?;
+        Ok(Self { script: Arc::clone(script), shows_diffs, prelude, sections, contexts })
+    }
+
+    /// The context in which a section is planned.
+    fn context(&self, host: &ScriptHost, section: usize) -> &Py<PyAny> {
+        let own = self.contexts.get(&(host.host.name.clone(), section));
+        own.unwrap_or(&self.script.driver.context)
     }
 
     /// Connects to a host and prepares it. Failures stand in its record.
     pub fn run(&self, py: Python<'_>, host: &ScriptHost) {
         let driver = &self.script.driver;
-        // Where the script has nothing for a host, that host need not even be there.
+        // A host for which the script has nothing need not even be there.
         if !self.script.concerns(&host.host.name) {
             return;
         }
@@ -103,7 +120,7 @@ impl Preparation {
     ) -> Result<(), String> {
         let driver = &self.script.driver;
         let code = code.as_ref().map_err(Clone::clone)?;
-        let arguments = (section, code, prelude, &driver.context);
+        let arguments = (section, code, prelude, self.context(host, section));
         let ran = driver.module.bind(py).call_method1(intern!(py, "run_section"), arguments);
         ran.map(drop).map_err(|error| {
             let complaints = {
@@ -144,7 +161,7 @@ impl Preparation {
             // pyinfra stops an operation at its first command: a file in a folder that is yet to be made has
             // logged no diff.
             if is_unread && self.shows_diffs {
-                let arguments = (place.section, &key, data, &driver.context);
+                let arguments = (place.section, &key, data, self.context(host, place.section));
                 let read = driver.module.bind(py).call_method1(intern!(py, "read_diff"), arguments);
                 if let Err(error) = read
                     && is_fatal(py, &error)

@@ -131,7 +131,7 @@ fn argument<'py>(py: Python<'py>, script: &Script, key: &str, name: &str) -> PyR
     meta.getattr(intern!(py, "global_arguments"))?.get_item(name)
 }
 
-/// Whether a host is going to run an operation.
+/// Returns true if a host is going to run an operation.
 fn runs(script: &Script, host: usize, key: &str) -> bool {
     let record = script.hosts[host].run.get().record();
     record.place(key).is_some_and(|place| record.schedule.contains(&place))

@@ -9,6 +9,7 @@ use clockwork_core::resource::Address;
 use pyo3::prelude::*;
 
 use super::driver::Driver;
+use super::execute::Decisions;
 use super::host::Host;
 use super::host_run::{HostRun, Record};
 
@@ -19,12 +20,14 @@ pub struct ScriptRun<'a> {
     pub file: &'a str,
     /// The script.
     pub script: &'a compile::Script,
-    /// Whether it takes resources down, so that every change is a removal.
+    /// True if it takes resources down, so that every change is a removal.
     pub removes: bool,
     /// Hosts that are left alone, because something has failed there already.
     pub stopped: &'a [String],
-    /// Whether the whole diffs of what is new are shown before it is executed. A plan shows them in any case.
+    /// True if the whole diffs of what is new are shown before it is executed. A plan shows them in any case.
     pub diffs: bool,
+    /// The contexts of operations that are planned in another one than the session's.
+    pub contexts: &'a Decisions,
 }
 
 /// A script, as its threads share it.
@@ -35,7 +38,7 @@ pub struct Script {
     pub hosts: Vec<ScriptHost>,
     /// The full path of its file.
     pub file: String,
-    /// Whether every change is a removal.
+    /// True if every change is a removal.
     pub removes: bool,
     /// The sections.
     pub sections: Vec<Section>,
@@ -76,12 +79,12 @@ impl Script {
         }
     }
 
-    /// Whether the script has something for a host. A script without sections has its prelude for all.
+    /// Returns true if the script has something for a host. A script without sections has its prelude for all.
     pub fn concerns(&self, host: &str) -> bool {
         self.sections.is_empty() || self.sections.iter().any(|section| section.hosts.has(host))
     }
 
-    /// Whether a section is not run on a host: it has failed, or one that it needs has, or is left out
+    /// Returns true if a section is not run on a host: it has failed, or one that it needs has, or is left out
     /// itself. Sections are asked for in their order, so that this is known of all that it needs.
     pub fn leaves_out(&self, record: &mut Record, section: usize) -> bool {
         if record.sections[section].is_out() {

@@ -25,7 +25,7 @@ use super::script::{Script, ScriptHost, ScriptRun};
 use super::threads::{Task, fan_out};
 use crate::{errors, traceback};
 
-/// What a session is opened with.
+/// The options of a session.
 pub struct Options<'a> {
     /// The text of an inventory file.
     pub inventory: &'a str,
@@ -35,16 +35,16 @@ pub struct Options<'a> {
     pub observer: Arc<dyn Observer>,
     /// Stops the session from another thread.
     pub cancel: Cancel,
-    /// Whether a host stops at its first failure; else what does not need the failed one goes on.
+    /// True if a host stops at its first failure; else what does not need the failed one goes on.
     pub fail_fast: bool,
     /// The context of operations in plans, and where nothing else is decided.
     pub context: Context,
 }
 
-/// Decides on a plan: the contexts of its operations, or nothing where it is not to be executed.
+/// Decides on a plan: returns the contexts of its operations, or None if it is not to be executed.
 pub type Decide<'a> = &'a dyn Fn(Python<'_>, &DeployOutcome) -> PyResult<Option<Decisions>>;
 
-/// Who decides that a script is executed.
+/// The approval that a script needs to be executed.
 #[derive(Clone, Copy)]
 pub enum Approval<'a> {
     /// It has been decided, with these contexts.
@@ -191,7 +191,7 @@ impl Session {
             host.run.get().record().stopped = run.stopped.contains(&host.host.name);
         }
         let script = Arc::new(Script::new(&self.driver, hosts, &self.folder, run));
-        let preparation = Preparation::new(py, run, &script, shows_diffs);
+        let preparation = Preparation::new(py, run, &script, shows_diffs)?;
         let shared = Arc::clone(&script);
         self.on_all(py, move |py, index| preparation.run(py, &shared.hosts[index]))?;
         schedule::run_once_on_one(py, &script)?;

@@ -9,10 +9,10 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use super::cancel::Cancel;
 use crate::wait::check_signals;
 
-/// How long a wait may take before signals are looked at.
+/// The longest wait between two looks for signals.
 pub const STEP: Duration = Duration::from_millis(50);
 
-/// How long threads have to end after an interrupt. One that is in the middle of opening a TCP
+/// The seconds that threads have to end after an interrupt. One that is in the middle of opening a TCP
 /// connection cannot be woken; it ends by itself when that times out, and does nothing more.
 const GRACE_SECONDS: f64 = 3.0;
 
@@ -62,7 +62,7 @@ pub fn fan_out(
     task: &Task,
     stop: impl Fn(Python<'_>),
 ) -> PyResult<()> {
-    // Where Ctrl-C has ended the main thread, some versions of Python start no more threads.
+    // Some versions of Python start no more threads once Ctrl-C has ended the main thread.
     check_signals(py)?;
     let running = Arc::new(Running::default());
     let mut threads = Vec::with_capacity(names.len());

@@ -28,7 +28,7 @@ CHUNK = 1 << 18
 
 
 def answer(command: str) -> str | None:
-    """What a command prints, empty for nothing; or None where it has to be run."""
+    """The output of a command, without running it; None if it has to be run."""
     for parts, respond in _QUESTIONS:
         if command.startswith(parts[0]):
             start = len(parts[0])

@@ -120,7 +120,7 @@ class CheckRunner:
 
 
 def address_of(host: Host) -> str:
-    """Where a host can be reached from this machine."""
+    """The address at which this machine reaches a host."""
     name = str(host.data.get("ssh_hostname") or host.name)
     if isinstance(host.connector, SSHConnector) and host.connector.client is not None:
         # The user's ssh configuration may know it under another name.

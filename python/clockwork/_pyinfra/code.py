@@ -1,10 +1,11 @@
-"""Runs the user's code, and says what went wrong in it."""
+"""Runs the user's code and its operations, and describes exceptions out of them."""
 
 from __future__ import annotations
 
 import ast
 import sysconfig
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def run_section(section: int, code: CodeType, prelude: dict[str, Any], context: 
         section: The place of the section in the script.
         code: Its code.
         prelude: The names that the prelude has bound.
-        context: What its operations are told.
+        context: The context of its operations.
     """
     assert here.host is not None
     begin_section(here.host)
@@ -80,21 +81,24 @@ def run_operation(section: int, key: str, context: Context, wants_diff: bool) ->
     assert here.host is not None
     here.section, here.operation, here.wants_diff = section, key, wants_diff
     try:
-        with session(context, _listen):
+        with session(replace(context, wants_diff=wants_diff), _listen):
             return run_host_op(here.state, here.host, key)
     finally:
         here.section, here.operation, here.wants_diff = None, None, True
 
 
 def _listen(intent: Intent) -> None:
-    """Records an intent with the operation that makes it."""
+    """Records an intent with the operation that makes it, or that runs the one that makes it."""
     operation = operation_of(here.host)
-    if here.run is not None and operation is not None:
+    if here.run is not None and here.host is not None and operation is not None:
+        current = here.host.current_op_hash
+        if here.operation not in (None, current) and current != here.host.nested_executing_op_hash:
+            return  # A nested operation is prepared, and announces the same again when it runs.
         here.run.record_intent(operation, intent)
 
 
 def describe(error: BaseException, file: str) -> str:
-    """Says what an exception means, and where in the user's own code it was raised.
+    """Describes an exception, with the place in the user's own code that raised it.
 
     Frames of pyinfra, of Clockwork and of installed packages are left out. A host that failed says nothing:
     what pyinfra logged does.

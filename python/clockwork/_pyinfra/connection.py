@@ -56,7 +56,7 @@ def disconnect(resources: HostResources) -> None:
 
 
 def describe_connection(host: Host, error: BaseException) -> str:
-    """Says why a host cannot be reached, and what to do."""
+    """The reason for which a host cannot be reached, and a cure."""
     if isinstance(error, Interrupted):
         return "Interrupted."
     reason = str(error).strip() or type(error).__name__

@@ -46,7 +46,7 @@ class HostRun(Protocol):
 
     @property
     def cancelled(self) -> bool:
-        """Whether the run has been interrupted."""
+        """True if the run has been interrupted."""
 
     @property
     def file(self) -> str:
@@ -54,7 +54,7 @@ class HostRun(Protocol):
 
     @property
     def resources(self) -> HostResources:
-        """What the session holds for the host."""
+        """The connections and caches of the host in the session."""
 
     def identify(
         self,
@@ -94,7 +94,7 @@ class _Here(threading.local):
         host: pyinfra's host.
         section: The section whose code or whose operation runs.
         operation: The key of the operation that is executed, or is asked for its whole diff.
-        wants_diff: Whether diffs are computed now.
+        wants_diff: True if diffs are computed now.
     """
 
     run: HostRun | None = None

@@ -57,7 +57,7 @@ def execute(text: str, file: str) -> dict[str, Any]:
 
 
 def is_group(name: str, value: Any) -> bool:
-    """Whether a name in an inventory file is a group of hosts."""
+    """Returns true if a name in an inventory file is a group of hosts."""
     if name.startswith("_"):
         return False
     if isinstance(value, tuple) and value:

@@ -1,4 +1,4 @@
-"""The names of pyinfra's that are replaced or overridden here, and what each is expected to be."""
+"""The names of pyinfra's that are replaced or overridden here, each with the signature that is expected."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Name:
         return owner
 
     def found(self) -> str:
-        """What it is in the installed pyinfra, in the words of `expected`."""
+        """The description of the name in the installed pyinfra, in the form of `expected`."""
         value = getattr(self.owner(), self.name)
         value = value.fget if isinstance(value, property) else value
         return ", ".join(signature(value).parameters) if callable(value) else type(value).__name__
@@ -147,7 +147,7 @@ def supported() -> str:
 
 
 def original(path: str) -> Any:
-    """What a name of the list is now."""
+    """The present value of a name of the list."""
     name = _BY_PATH[path]
     return getattr(name.owner(), name.name)
 

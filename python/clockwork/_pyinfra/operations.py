@@ -49,7 +49,7 @@ def _hook_keys() -> None:
             bool(scope["func"].is_idempotent),
             bool(scope["global_arguments"].get("_if")),
             scope["kwargs"].get("present") is False,
-            # Of pyinfra's operations this one alone takes down what is there to make it anew.
+            # This is pyinfra's only operation that takes something down to make it anew.
             scope["func"].__name__ == "container" and scope["kwargs"].get("force") is True,
             host.executing_op_hash is not None,
         )

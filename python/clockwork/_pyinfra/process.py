@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEP = 0.05
-"""How long a wait may take before it looks at the clock and for an interrupt, in seconds."""
+"""The longest wait between two looks at the clock and for an interrupt, in seconds."""
 
 GRACE = 1.0
-"""How long a process has to end by itself after an interrupt, in seconds."""
+"""The time that a process has to end by itself after an interrupt, in seconds."""
 
 CHUNK = 1 << 16
 
@@ -51,7 +51,7 @@ class _Lines:
 
 
 class _Watch:
-    """Says how long the next wait may take, and ends it all when the run is over or the time is up."""
+    """Limits each wait, and raises when the run is interrupted or the time is up."""
 
     def __init__(self, run: HostRun, timeout: float | None) -> None:
         self.run = run
@@ -76,7 +76,7 @@ class _Watch:
 
 
 def input_bytes(stdin: Any) -> bytes:
-    """What pyinfra would write to a process for its `_stdin` argument: each line ends in a newline."""
+    """The bytes that pyinfra writes to a process for its `_stdin` argument: each line ends in a newline."""
     if hasattr(stdin, "readlines"):
         stdin = stdin.readlines()
     lines = stdin if isinstance(stdin, (list, tuple)) else [stdin]

@@ -31,7 +31,7 @@ class SessionConfig(Config):
 
     @property
     def DIFF(self) -> bool:
-        """Whether to compute diffs now."""
+        """True if diffs are computed now."""
         return here.run is not None and here.wants_diff
 
     @DIFF.setter
@@ -40,7 +40,7 @@ class SessionConfig(Config):
 
 
 class RetryListener(BaseStateCallback):
-    """Tells the run that an operation is tried again."""
+    """Records with the run that an operation is tried again."""
 
     @staticmethod
     @override

@@ -1,4 +1,4 @@
-"""What pyinfra asks of the standard streams when it is imported."""
+"""Standard streams that can be asked whether they are terminals, as pyinfra does when it is imported."""
 
 from __future__ import annotations
 
