@@ -279,5 +279,6 @@ def test_two_at_one_place_are_refused(project: Project) -> None:
     for command in ("plan", "apply", "generate"):
         done = project.run(command)
         assert done.returncode == 1
-        assert "FileResource 'a' and FileResource 'b' are at the same place" in done.stderr
+        assert "FileResource 'a' (main.py, line 3) and FileResource 'b' (main.py, line 4)" in done.stderr
+        assert "are at the same place" in done.stderr
     assert not (project.folder / "out").exists()

@@ -199,7 +199,7 @@ def test_a_dry_run_asks_nobody(served_project: Project, model_server: ModelServe
 def test_live_lines_on_a_terminal(served_project: Project, model_server: ModelServer) -> None:
     served_project.write(ONE)
     model_server.script(Reply(text="Clocks tell the time of the day.\n", pause=0.1))
-    terminal = served_project.terminal("apply", "--color", "always")
+    terminal = served_project.terminal("apply", "--color", "always", answers={"Go on? [Y/n]": ""})
     assert terminal.returncode == 0
     assert "FileResource 'article.md'" in terminal.text
     assert re.search(r"Clocks tell", terminal.text), "what streams in is shown"

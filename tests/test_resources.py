@@ -191,7 +191,7 @@ def test_secrets_are_found_wherever_they_are() -> None:
     assert sorted(gate._secrets()) == ["4711", "hunter2", "swordfish"]
     for told in (repr(gate._given_fields()), repr(gate._kept_fields())):
         assert not any(secret in told for secret in gate._secrets())
-    assert gate._plain_fields()["logins"] == {"admin": [{"password": "hunter2"}]}
+    assert gate._changed_fields()["logins"] == {"admin": [{"password": "hunter2"}]}
 
 
 def test_what_is_wrong_is_told_without_values_and_so_is_an_environment() -> None:

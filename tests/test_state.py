@@ -74,7 +74,9 @@ def test_what_is_known_of_a_resource(project: Project) -> None:
     assert (a["kind"], a["name"], a["host"], a["source"]) == ("FileResource", "a", "@local", "main.py")
     assert b["needs"] == [{"kind": "FileResource", "name": "a"}]
     assert a["deployed"]["by"] == clockwork.__version__
-    assert "files.file" in a["deployed"]["removal"]["code"]
+    (step,) = a["deployed"]["removal"]["steps"]
+    assert step["operation"]["function"] == "clockwork.operations.files.file"
+    assert a["identity"] == f"path:{project.folder}/out/a"
     assert "pending" not in a
     state = project.folder / ".clockwork/state.json"
     assert "secret-in-a-file" not in state.read_text()
@@ -199,15 +201,23 @@ def test_a_state_that_cannot_be_used_is_told_and_stays(project: Project, command
         assert (project.folder / "out/a").exists()
 
 
+def of_format_1(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of a file as formats 0 and 1 had it: with code that takes it down, and no identity."""
+    path = entry["identity"].removeprefix("path:")
+    code = f"files.file(name={json.dumps(f'Remove {path}')}, path={json.dumps(path)}, present=False)"
+    fields = {name: value for name, value in entry["deployed"]["fields"].items() if name != "suggest"}
+    deployed = {"fingerprint": "0" * 64, "fields": fields, "removal": {"code": code}, "at": "then", "by": "0.0.9"}
+    return {**{key: entry[key] for key in ("kind", "name", "host", "source", "needs")}, "deployed": deployed}
+
+
 def test_a_state_of_the_oldest_format_is_taken_over(project: Project) -> None:
     project.write(TWO)
     project.run("apply")
-    entries = project.state["resources"]
-    old = {"format": 0, "resources": {f"FileResource.{e['name']}@@local": e for e in entries}}
+    old = {"format": 0, "resources": {f"FileResource.{e['name']}@@local": of_format_1(e) for e in project.state["resources"]}}
     (project.folder / ".clockwork/state.json").write_text(json.dumps(old))
     project.write(TWO.replace('"two"', '"three"'))
     assert project.actions("apply") == {"a": "unchanged", "b": "change"}
-    assert project.state["format"] == 1
+    assert project.state["format"] == 2
     assert project.known() == ["a", "b"]
 
 

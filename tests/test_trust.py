@@ -130,7 +130,7 @@ web = DockerServiceResource(name="web", description="d", suggest=["ports", "env_
     assert report["artifacts"][0]["content"].keys() == {"image", "env_vars"}, "ports are the user's"
     code = (served_project.folder / ".clockwork/pyinfra/deploy.py").read_text()
     assert 'ports=["8080:80"]' in code
-    assert '"MODE=fast"' in code
+    assert 'env_vars={"MODE": "fast"}' in code
     plan = served_project.run("plan").stdout
     assert 'image = "nginx:1.27-alpine"  chosen by openai/gpt-oss-20b:free' in plan
     model_server.values["ports"] = ["99999:1"]
@@ -328,12 +328,12 @@ def test_no_secret_leaves_the_machine(served_project: Project, model_server: Mod
             assert path.stat().st_mode & 0o077 == 0, f"{path} holds a secret, and others may read it"
             assert path.parent.name == "pyinfra", path
     code = (served_project.folder / ".clockwork/pyinfra/deploy.py").read_text()
-    assert f"HIDDEN={SECRET}" in code, "it is deployed all the same"
+    assert '"HIDDEN": secret("WEB_ENV_VARS_HIDDEN")' in code, "it is named, and deployed all the same"
 
 
 def test_secrets_in_an_environment_are_deployed_but_not_shown() -> None:
     service = DockerServiceResource(
         name="web", description="d", image="nginx", env_vars={"A": SecretStr("x")}
     )
-    assert "A=x" in service.to_pyinfra_operations({})
+    assert 'env_vars={"A": secret("WEB_ENV_VARS_A")}' in service.to_pyinfra_operations({})
     assert "x" not in repr(service.env_vars["A"])

@@ -32,8 +32,9 @@ pub fn compare(outcome: &mut DeployOutcome, wanted: &[CompiledResource], state: 
     for resource in &mut outcome.resources {
         resource.ownership = ownership::judge(resource, state);
         let entry = known.get(&(resource.host.as_str(), resource.identity.as_str())).copied();
-        let wanted = wanted.get(&resource.address, &resource.host).filter(|_| !resource.removes);
-        resource.prior = prior(wanted, entry);
+        let declared = wanted.get(&resource.address, &resource.host).filter(|_| !resource.gone);
+        let wanted = declared.filter(|_| !resource.removes);
+        resource.prior = prior(declared, entry);
         resource.group = match (wanted, entry) {
             (Some(wanted), _) => wanted.group.clone(),
             (None, entry) => entry.and_then(|entry| entry.group.clone()),

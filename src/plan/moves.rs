@@ -19,6 +19,9 @@ pub struct Moves<'a> {
     pub moved: Vec<&'a StateEntry>,
     /// Things that cannot be there together with a new one. They are set aside first, and put back on failure.
     pub set_aside: Vec<&'a StateEntry>,
+    /// Things that have to go first, and that nothing puts back: nobody knows where they are, or how they are set
+    /// aside.
+    pub first: Vec<&'a StateEntry>,
 }
 
 /// Brings the identities of a state into line with those of the resources, where only the way in which an identity is
@@ -62,7 +65,7 @@ pub fn moves<'a>(state: &'a State, wanted: &'a [CompiledResource], orphans: &[Ad
             if is_orphan && heir.address != entry.address {
                 moves.inherited.push((entry, &heir.address));
             }
-            if is_in_the_way(entry, heir, wanted) {
+            if is_in_the_way(entry, heir, wanted) && can_come_back(entry) {
                 moves.set_aside.push(entry);
             }
             continue;
@@ -70,7 +73,10 @@ pub fn moves<'a>(state: &'a State, wanted: &'a [CompiledResource], orphans: &[Ad
         match own {
             Some(own) if is_elsewhere(entry, own) => {
                 let blocks = |resource: &CompiledResource| blocks(entry, resource);
-                if wanted.iter().filter(|resource| resource.hosts.has(&entry.host)).any(blocks) {
+                let is_in_the_way = wanted.iter().filter(|resource| resource.hosts.has(&entry.host)).any(blocks);
+                if !has_place(&entry.identity) || (is_in_the_way && !can_come_back(entry)) {
+                    moves.first.push(entry);
+                } else if is_in_the_way {
                     moves.set_aside.push(entry);
                 } else {
                     moves.moved.push(entry);
@@ -86,6 +92,15 @@ pub fn moves<'a>(state: &'a State, wanted: &'a [CompiledResource], orphans: &[Ad
         }
     }
     moves
+}
+
+/// Whether a thing can be set aside and put back: all its steps are operations of Clockwork's own.
+fn can_come_back(entry: &StateEntry) -> bool {
+    let is_own = |step: &Step| match step {
+        Step::Operation(operation) => operation.function.starts_with("clockwork.operations."),
+        Step::Code(_) => false,
+    };
+    entry.removal().steps().is_some_and(|steps| steps.iter().all(is_own))
 }
 
 /// Whether a resource is at another place than an entry says.

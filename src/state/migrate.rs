@@ -63,7 +63,7 @@ fn split(entry: &Map<String, Value>) -> Result<Vec<Value>, String> {
     let mut things: Vec<(String, Map<String, Value>)> = Vec::new();
     if let Some(mut deployed) = part("deployed") {
         let (identity, removal) = removal(deployed.get("removal"));
-        let old = deployed.get_mut("fingerprint").map(Value::take).unwrap_or_default();
+        let old = deployed.get_mut("fingerprint").map_or_else(|| json!(""), Value::take);
         let mut deployed = deployed.as_object().cloned().unwrap_or_default();
         deployed.remove("fingerprint");
         deployed.insert("steps_fingerprint".to_owned(), old);

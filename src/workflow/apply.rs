@@ -23,11 +23,13 @@ struct Beside {
     moved: Vec<Work>,
     /// Things that are in the way are set aside.
     set_aside: Vec<Work>,
+    /// Things that cannot be put back go first.
+    first: Vec<Work>,
 }
 
 impl Beside {
     fn is_empty(&self) -> bool {
-        self.orphans.is_empty() && self.moved.is_empty() && self.set_aside.is_empty()
+        [&self.orphans, &self.moved, &self.set_aside, &self.first].into_iter().all(Vec::is_empty)
     }
 }
 
@@ -68,6 +70,7 @@ impl Run<'_> {
         Ok(Beside {
             moved: of(&moves.moved)?,
             set_aside: of(&moves.set_aside)?,
+            first: of(&moves.first)?,
             orphans: removals(&orphans, unremovable)?,
         })
     }
@@ -112,8 +115,8 @@ impl Run<'_> {
         deploy: &Script,
         beside: &Beside,
     ) -> Result<bool> {
-        let all: Vec<Work> =
-            beside.orphans.iter().chain(&beside.moved).chain(&beside.set_aside).cloned().collect();
+        let Beside { orphans, moved, set_aside, first } = beside;
+        let all = orphans.iter().chain(first).chain(moved).chain(set_aside).cloned().collect::<Vec<Work>>();
         let all = script(self.project, Phase::Destroy, &all);
         self.write(REMOVALS, &all)?;
         let permissions = self.set_aside_permissions(&all, beside, session);
@@ -144,6 +147,8 @@ impl Run<'_> {
             self.stop_at_failures(&pruned, &mut stopped);
             rows = plan::merge(rows, pruned);
         }
+        let first = self.take_down(session, report, &beside.first, &planned_removals, None)?;
+        self.stop_at_failures(&first, &mut stopped);
         let aside = self.take_down(session, report, &beside.set_aside, &planned_removals, Some(Aside::SetAside))?;
         let run = self.script_run("deploy.py", deploy, false, &stopped);
         let permissions = self.permissions(deploy, &planned_deploy, None);
@@ -153,7 +158,7 @@ impl Run<'_> {
         self.record(&deployed)?;
         let gone = self.take_moved_down(session, report, &beside.moved, &planned_removals, &deployed)?;
         let mut outcome = plan::merge(self.rows(back, beside), deployed);
-        outcome = plan::merge(gone, outcome);
+        outcome = plan::merge(plan::merge(first, gone), outcome);
         outcome = plan::merge(rows, outcome);
         self.finish(report, outcome, decision)?;
         Ok(decision.prunes())

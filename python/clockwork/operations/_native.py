@@ -377,6 +377,8 @@ def remove(path: str, wanted: str, copy: Copy | None) -> str | None:
     parent, name = split(path)
     with enter(parent) as folder:
         found = kind(folder.descriptor, name)
+        if found == "absent":
+            return None
         if found != wanted:
             raise FileProblemError(f"{path} was replaced meanwhile, and is not removed")
         if wanted == "directory":
@@ -388,7 +390,9 @@ def remove(path: str, wanted: str, copy: Copy | None) -> str | None:
                 raise FileProblemError(not_empty(path)) from None
             return None
         kept = keep(folder, name, copy)
-        os.unlink(name, dir_fd=folder.descriptor)
+        # Another run may be removing it too.
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder.descriptor)
         return kept
 
 

@@ -266,7 +266,10 @@ def set_attributes(
 
 def remove(path: str, wanted: str, copy: Copy | None) -> str:
     """Removes a file or an empty folder, as `_native.remove` does."""
-    check = f'[ "$(kind "$name")" = {wanted} ] || no "$p was replaced meanwhile, and is not removed"\n'
+    check = (
+        '[ "$(kind "$name")" != absent ] || exit 0\n'
+        f'[ "$(kind "$name")" = {wanted} ] || no "$p was replaced meanwhile, and is not removed"\n'
+    )
     if wanted == "file":
         # The copy is made from within a folder, as before a file is overwritten.
         kept = f"(\n{_private()}{keep(copy)}) || exit\n" if copy is not None else ""

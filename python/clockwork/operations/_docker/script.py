@@ -115,7 +115,8 @@ class Script:
         self.clear(NEW)
         for network in (each for each in spec.networks if ":" not in each):
             self.lines.append(f"docker network inspect {quoted(network)} >/dev/null || exit 1")
-        fetch = f"docker image pull --quiet {image} >/dev/null || exit 1"
+        told = quoted(f"The image {spec.image} cannot be fetched.")
+        fetch = f"docker image pull --quiet {image} >/dev/null || {{ echo {told} >&2; exit 1; }}"
         if pull:
             self.lines.append(fetch)
         else:
