@@ -361,6 +361,31 @@ def test_killed_between_any_two_steps(
     assert step >= 8
 
 
+def test_killed_while_it_was_looked_at(web: Web, docker: Docker) -> None:
+    """What runs beside one that is set aside has not shown yet that it stays up."""
+    loop: dict[str, Any] = {"command": "sh -c 'sleep 0.3; exit 3'", "restart_policy": "always"}
+    web()
+    before = web.id
+    web(**loop, start=False, container=docker.name("next"))
+    docker("rename", web.name, f"{web.name}.clockwork-old")
+    docker("stop", f"{web.name}.clockwork-old")
+    docker("rename", docker.name("next"), web.name)
+    docker("start", web.name)
+    outcome = web(succeeds=False, **loop, grace=2)
+    assert "does not stay up" in outcome.told
+    assert (web.id, web.running, web.names) == (before, True, [web.name])
+
+
+def test_one_that_removes_itself(web: Web) -> None:
+    web(auto_remove=True)
+    assert web(auto_remove=True).intents == []
+    outcome = web(auto_remove=True, user="0")
+    assert outcome.told == ""
+    assert (web.running, web.names) == (True, [web.name])
+    web(present=False)
+    assert web.names == []
+
+
 def old_label(**fields: Any) -> str:
     """The label that version 0.1 gives such a container."""
     text = DockerServiceResource(description="d", **fields).to_pyinfra_operations({})

@@ -220,7 +220,9 @@ class _Bringing:
         self.script.take_place()
         self._start(aside=aside if can_come_back else None, discard=True)
         # Those that were set aside together go together.
-        if aside == OLD:
+        if not can_come_back:
+            self.script.forget_removed(aside)
+        elif aside == OLD:
             self.script.forget(aside)
 
     def _change(self, drift: Drift) -> None:
@@ -240,6 +242,9 @@ class _Bringing:
             self._start(aside=aside)
         elif drift.run is not None:
             script.run("container", drift.run, name)
+        elif aside == OLD and self.start and self.there is not None and runs(self.there):
+            # The run that was killed may not have looked yet whether this one stays up.
+            script.start(self.grace, self.once, aside, False, fresh=False)
         if self.found.new is not None:
             script.clear(NEW)
         if aside == OLD:

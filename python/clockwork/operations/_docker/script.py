@@ -40,6 +40,7 @@ say() { printf '%s\\n' "$*" >&2; }
 drop() { docker container rm --force --volumes "$@" >/dev/null 2>&1; }
 """
 
+# The name, and how often docker may have started it again. A first look comes at once, for what failed at once.
 _LOOK = """\
 look() {
     seconds=0
@@ -47,11 +48,13 @@ look() {
         state=$(docker container inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}' "$1") \\
             || return 1
         case $state in
-            "running "*" 0") ;;
+            "running "*" $2") ;;
             @done) return 0 ;;
             *)
                 code=${state#* }
-                say "The container $1 does not stay up: it ended with status ${code%% *}. The last lines of its log:"
+                why="it ended with status ${code%% *}"
+                [ "${state%% *}" != running ] || why="docker had to start it again"
+                say "The container $1 does not stay up: $why. The last lines of its log:"
                 docker container logs --tail @lines "$1" >&2
                 return 1 ;;
         esac
@@ -157,7 +160,7 @@ class Script:
         """Gives the new container its name."""
         self.lines.append(f"docker container rename {self.new} {self.name} || exit 1")
 
-    def start(self, seconds: int, once: bool, aside: str | None, discard: bool) -> None:
+    def start(self, seconds: int, once: bool, aside: str | None, discard: bool, fresh: bool = True) -> None:
         """Starts the container, and looks whether it stays up.
 
         Args:
@@ -165,11 +168,18 @@ class Script:
             once: Whether it may also end with status 0.
             aside: The end of the name of what is put back if it does not.
             discard: Whether it is removed if it does not, where there is nothing to put back.
+            fresh: Whether it is started now. Else it runs, and docker may have started it again long ago.
         """
         done = '"exited 0 0"' if once else "never"
         text = _LOOK.replace("@done", done).replace("@lines", str(LOG_LINES))
         self.functions.append(text.replace("@seconds", str(seconds)))
-        self.lines.append(f"if ! docker container start {self.name} >/dev/null || ! look {self.name}; then")
+        if fresh:
+            self.lines.append(
+                f"if ! docker container start {self.name} >/dev/null || ! look {self.name} 0; then"
+            )
+        else:
+            count = f"docker container inspect --format '{{{{.RestartCount}}}}' {self.name}"
+            self.lines.append(f'if ! look {self.name} "$({count})"; then')
         if aside is not None:
             self.functions += [_PUT_BACK, _TOGETHER]
             names = self.name if aside == OLD else f"$(together {quoted(aside)})"
@@ -181,6 +191,10 @@ class Script:
     def forget(self, end: str) -> None:
         """Removes what was set aside. Its volumes stay, also those without a name: they may hold data."""
         self.lines.append(f"docker container rm --force {self.name}{end} >/dev/null || exit 1")
+
+    def forget_removed(self, end: str) -> None:
+        """Makes sure that one is gone that removes itself when it ends."""
+        self.lines.append(f"docker container rm --force {self.name}{end} >/dev/null 2>&1 || true")
 
     def forget_together(self, end: str) -> None:
         """Removes all that were set aside together, if what replaced them runs; else it is left for later."""
