@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clockwork.operations._docker.spec import Spec
+    from clockwork.operations.facts.docker import Container
 
 LOG_LINES = 12
 """How many of the last lines of its log are told of a container that does not stay up."""
@@ -112,17 +113,24 @@ class Script:
         for end in ends:
             self.lines.append(f"drop {self.name}{end}")
 
-    def create(self, spec: Spec, labels: Mapping[str, str], pull: bool) -> None:
-        """Makes the new container beside the one that may be there. Nothing is lost where that fails."""
+    def create(self, spec: Spec, labels: Mapping[str, str], found: Container, pull: bool) -> None:
+        """Makes the new container beside the one that may be there. Nothing is lost where that fails.
+
+        Args:
+            spec: What it is made from.
+            labels: Labels of Clockwork's own.
+            found: What the engine has already.
+            pull: Whether to fetch its image also if the engine has it.
+        """
         image = quoted(spec.image)
-        self.clear(NEW)
-        for network in (each for each in spec.networks if ":" not in each):
-            self.lines.append(f"docker network inspect {quoted(network)} >/dev/null || exit 1")
-        fetch = f"docker image pull --quiet {image} >/dev/null || exit 1"
-        if pull:
-            self.lines.append(fetch)
-        else:
-            self.lines.append(f"docker image inspect {image} >/dev/null 2>&1 || {fetch}")
+        if found.new is not None:
+            self.clear(NEW)
+        # Docker itself would only tell when the container is started.
+        for network in spec.networks:
+            if ":" not in network and network not in found.networks:
+                self.run("network", "inspect", network)
+        if pull or found.image is None:
+            self.run("image", "pull", "--quiet", spec.image)
         arguments = [*create_arguments(spec, labels)]
         given, file, self.stdin = environment_input(spec)
         arguments += given
@@ -143,11 +151,17 @@ class Script:
                 f"docker network connect {quoted(network)} {self.new} || {{ drop {self.new}; exit 1; }}"
             )
 
-    def set_aside(self) -> None:
-        """Makes room for the new container. The old one gets its other name first, so that a stopped one says why."""
+    def set_aside(self, ran: bool, stale: bool) -> None:
+        """Makes room for the new container. The old one gets its other name first, so that a stopped one says why.
+
+        Args:
+            ran: Whether it is to run again if it is put back.
+            stale: Whether there is one that was set aside before, and is of no use any more.
+        """
+        if stale:
+            self.forget(OLD)
         self.lines += [
-            f"ran=$(docker container inspect --format '{{{{.State.Running}}}}' {self.name}) || exit 1",
-            f"docker container rm --force {self.old} >/dev/null 2>&1",
+            f"ran={str(ran).lower()}",
             f"docker container rename {self.name} {self.old} || {{ drop {self.new}; exit 1; }}",
             f"docker container stop {self.old} >/dev/null || {{",
             f"    docker container rename {self.old} {self.name}",
@@ -193,8 +207,15 @@ class Script:
         self.lines.append(f"docker container rm --force {self.name}{end} >/dev/null || exit 1")
 
     def forget_removed(self, end: str) -> None:
-        """Makes sure that one is gone that removes itself when it ends."""
-        self.lines.append(f"docker container rm --force {self.name}{end} >/dev/null 2>&1 || true")
+        """Waits until one is gone that docker removes when it ends, which it does some time after that."""
+        self.lines += [
+            f"docker container rm --force {self.name}{end} >/dev/null 2>&1",
+            "seconds=0",
+            f'while [ "$seconds" -lt 10 ] && docker container inspect {self.name}{end} >/dev/null 2>&1; do',
+            "    sleep 1",
+            "    seconds=$((seconds + 1))",
+            "done",
+        ]
 
     def forget_together(self, end: str) -> None:
         """Removes all that were set aside together, if what replaced them runs; else it is left for later."""
