@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.containers import Web
+from support.docker_double import DockerDouble
 from support.pyinfra_host import PyinfraHost
 from support.require import require_busybox, require_program
 from support.sshd import Sshd, running_sshd
@@ -19,7 +21,7 @@ from support.sshd import Sshd, running_sshd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.docker import Images
+    from support.docker import Docker, Images
 
 # All that scripts need, of busybox; `base64`, a `mv` with -T and `find` are left out on purpose.
 TOOLS = [
@@ -169,3 +171,15 @@ def _place(reached: Reached, shared: Path) -> Iterator[Place]:
         yield Place(host, folder, shared / "home", way)
     shutil.rmtree(folder)
     shutil.rmtree(shared / "home/.clockwork", ignore_errors=True)
+
+
+@pytest.fixture
+def web(docker: Docker) -> Web:
+    """A container of the test's own."""
+    return Web(docker)
+
+
+@pytest.fixture
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DockerDouble:
+    """A program that stands before the real docker."""
+    return DockerDouble(tmp_path, monkeypatch)

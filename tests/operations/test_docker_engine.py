@@ -14,66 +14,18 @@ from pyinfra.api import OperationError
 
 from clockwork.operations import Context
 from clockwork.operations import docker as operations
-from clockwork.resources import DockerServiceResource
-from support.docker_double import DockerDouble
-from support.plain_pyinfra import Outcome, run
+from clockwork.operations._docker.spec import Spec, environment
+from support.plain_pyinfra import run
 from support.registry import serving_registry
 from support.require import require_busybox, require_program
 
 if TYPE_CHECKING:
+    from support.containers import Web
     from support.docker import Docker
+    from support.docker_double import DockerDouble
 
 SPEC = "clockwork.spec"
 ENDS = ["sh", "-c", "echo one; echo two >&2; exit 3"]
-
-
-class Web:
-    """A container of the test's own."""
-
-    def __init__(self, docker: Docker) -> None:
-        self.docker, self.name = docker, docker.name("web")
-
-    def __call__(self, succeeds: bool = True, **arguments: Any) -> Outcome:
-        """Brings it to what is wanted."""
-        given = {"container": self.name, "image": self.docker.images.one, "grace": 0, **arguments}
-        outcome = run(operations.container, **given)
-        assert outcome.succeeded == succeeds, outcome.told
-        return outcome
-
-    @property
-    def there(self) -> dict[str, Any]:
-        """What docker tells of it."""
-        found = self.docker.container(self.name)
-        assert found is not None
-        return found
-
-    @property
-    def id(self) -> str:
-        """Which one it is."""
-        return str(self.there["Id"])
-
-    @property
-    def running(self) -> bool:
-        """Whether it runs."""
-        return bool(self.there["State"]["Running"])
-
-    @property
-    def names(self) -> list[str]:
-        """The names of all containers of this test."""
-        listed = self.docker(
-            "ps", "--all", "--filter", f"name={self.docker.prefix}", "--format", "{{.Names}}"
-        )
-        return sorted(listed.split())
-
-
-@pytest.fixture
-def web(docker: Docker) -> Web:
-    return Web(docker)
-
-
-@pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DockerDouble:
-    return DockerDouble(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -319,52 +271,33 @@ def test_a_network_that_was_made_anew_under_a_stopped_container(web: Web, docker
     assert web(networks=[network]).intents == []
 
 
-@pytest.mark.parametrize(("fails", "first"), [(True, 1), (False, 7)], ids=["fails", "succeeds"])
-@pytest.mark.parametrize("wanted_again", [False, True], ids=["the old one", "the new one"])
-def test_killed_between_any_two_steps(
-    fails: bool, first: int, wanted_again: bool, web: Web, double: DockerDouble
-) -> None:
-    """A replacement is killed before each of its commands; then one of the two is wanted.
-
-    One that fails has the same commands as one that succeeds until the new container is started. To save time, one
-    that succeeds is killed only after that.
-    """
-    web(labels={"which": "0"})
-    which, step = "0", first
-    while True:
-        new: dict[str, Any] = {"labels": {"which": str(step)}}
-        before = web.id
-        double.kill_at(step)
-        mistake: dict[str, Any] = {"command": ["/no/such/program"]} if fails else {}
-        outcome = run(
-            operations.container,
-            container=web.name,
-            image=web.docker.images.one,
-            grace=0,
-            **new,
-            **mistake,
-        )
-        double.rest()
-        if not double.killed:
-            break
-        assert not outcome.succeeded
-        which = str(step) if wanted_again else which
-        web(labels={"which": which})
-        assert web.running
-        assert web.there["Config"]["Labels"]["which"] == which, f"killed before command {step}"
-        assert web.names == [web.name], f"killed before command {step}"
-        assert web(labels={"which": which}).intents == []
-        if fails and not wanted_again:
-            assert web.id == before, f"killed before command {step}"
-        step += 1
-    assert outcome.succeeded != fails
-    assert step >= 8
+def test_one_that_removes_itself(web: Web) -> None:
+    web(auto_remove=True)
+    assert web(auto_remove=True).intents == []
+    outcome = web(auto_remove=True, user="0")
+    assert outcome.told == ""
+    assert (web.running, web.names) == (True, [web.name])
+    web(present=False)
+    assert web.names == []
 
 
-def old_label(**fields: Any) -> str:
-    """The label that version 0.1 gives such a container."""
-    text = DockerServiceResource(description="d", **fields).to_pyinfra_operations({})
-    return str(text.partition("clockwork.spec=")[2].partition("'")[0].partition('"')[0])
+def first_label(fields: dict[str, Any]) -> str | None:
+    """The label of the first formula, by which version 0.1 marked a container."""
+    given = {name: tuple(fields[name]) for name in ("ports", "volumes", "networks")}
+    return Spec(image=fields["image"], env_vars=environment(fields["env_vars"]), **given).first_fingerprint()
+
+
+def test_the_label_of_the_first_formula_is_known() -> None:
+    fields = {
+        "image": "nginx:1",
+        "ports": ["8080:80"],
+        "volumes": ["vv:/data", "/x:/y:ro"],
+        "env_vars": {
+            "b": "x", "B": "1", "a_": "x", "aZ": "y", "A": "", "_": "u", "Zed": "1", "z": "2"
+        },
+        "networks": ["n2", "n1"],
+    }  # fmt: skip
+    assert first_label(fields) == "616a2853b43edbd8", "as version 0.1 wrote it"
 
 
 def test_containers_of_earlier_versions_stay(web: Web, docker: Docker) -> None:
@@ -376,8 +309,7 @@ def test_containers_of_earlier_versions_stay(web: Web, docker: Docker) -> None:
         "env_vars": {"b": 'ü✓ "q" \\ \n\x7f/', "B": "1", "a_": "x", "aZ": "y", "Ä": "\u2028"},
         "networks": [network],
     }
-    label = old_label(name=web.name, **fields)
-    assert len(label) == 16
+    label = first_label(fields)
     run(operations.network, network=network)
     env = [word for key, value in fields["env_vars"].items() for word in ("--env", f"{key}={value}")]
     rest = ["--publish", fields["ports"][0], "--volume", fields["volumes"][0], "--network", network]

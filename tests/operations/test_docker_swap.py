@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clockwork.operations import docker as operations
-from support.docker_double import DockerDouble
 from support.plain_pyinfra import Outcome, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.docker import Docker
+    from support.docker_double import DockerDouble
 
 
 class Pair:
@@ -111,8 +110,7 @@ def test_both_come_back_where_one_fails(pair: Pair) -> None:
     assert pair.all == pair.names
 
 
-def test_killed_between_any_two_steps(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    double = DockerDouble(tmp_path, monkeypatch)
+def test_killed_between_any_two_steps(pair: Pair, double: DockerDouble) -> None:
     # Every fourth command, to save time: most of those between are of `container`, which has a test of its own.
     for step in range(1, 40, 4):
         double.kill_at(step)

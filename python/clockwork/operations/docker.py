@@ -204,30 +204,34 @@ class _Bringing:
 
     def _create(self) -> None:
         labels = {SPEC: self.spec.fingerprint(), **owner_labels()}
-        self.script.create(self.spec, labels, self.pull)
+        self.script.create(self.spec, labels, self.found, self.pull)
 
     def _replace(self, current: Mapping[str, Any]) -> None:
         self._create()
         can_come_back = not current["HostConfig"].get("AutoRemove")
         if self.there is not None:
-            self.script.set_aside()
+            self.script.set_aside(ran=runs(current), stale=OLD in self.found.old)
             aside = OLD
         else:
             aside = self.aside or OLD
-            self.script.clear("")
+            if self.found.there is not None:
+                self.script.clear("")
             if runs(current):
                 self.script.run("container", "stop", self.name + aside)
         self.script.take_place()
         self._start(aside=aside if can_come_back else None, discard=True)
         # Those that were set aside together go together.
-        if aside == OLD:
+        if not can_come_back:
+            self.script.forget_removed(aside)
+        elif aside == OLD:
             self.script.forget(aside)
 
     def _change(self, drift: Drift) -> None:
         script, name = self.script, self.name
         aside = self.aside
         if self.there is None and aside is not None:
-            script.clear("")
+            if self.found.there is not None:
+                script.clear("")
             script.run("container", "rename", name + aside, name)
             aside = None
         if drift.update:
@@ -240,6 +244,9 @@ class _Bringing:
             self._start(aside=aside)
         elif drift.run is not None:
             script.run("container", drift.run, name)
+        elif aside == OLD and self.start and self.there is not None and runs(self.there):
+            # The run that was killed may not have looked yet whether this one stays up.
+            script.start(self.grace, self.once, aside, False, fresh=False)
         if self.found.new is not None:
             script.clear(NEW)
         if aside == OLD:
@@ -263,7 +270,8 @@ def _remove(name: str, found: Container) -> Generator[PyinfraCommand, None, None
     script = Script(name)
     for end, part in there.items():
         script.run("container", "stop", name + end)
-        # Some remove themselves once they have ended.
-        if not (runs(part) and part["HostConfig"].get("AutoRemove")):
+        if runs(part) and part["HostConfig"].get("AutoRemove"):
+            script.forget_removed(end)
+        else:
             script.run("container", "rm", "--force", "--volumes", name + end)
     yield script.command()

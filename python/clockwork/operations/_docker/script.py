@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clockwork.operations._docker.spec import Spec
+    from clockwork.operations.facts.docker import Container
 
 LOG_LINES = 12
 """How many of the last lines of its log are told of a container that does not stay up."""
@@ -40,6 +41,7 @@ say() { printf '%s\\n' "$*" >&2; }
 drop() { docker container rm --force --volumes "$@" >/dev/null 2>&1; }
 """
 
+# The name, and how often docker may have started it again. A first look comes at once, for what failed at once.
 _LOOK = """\
 look() {
     seconds=0
@@ -47,11 +49,13 @@ look() {
         state=$(docker container inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}' "$1") \\
             || return 1
         case $state in
-            "running "*" 0") ;;
+            "running "*" $2") ;;
             @done) return 0 ;;
             *)
                 code=${state#* }
-                say "The container $1 does not stay up: it ended with status ${code%% *}. The last lines of its log:"
+                why="it ended with status ${code%% *}"
+                [ "${state%% *}" != running ] || why="docker had to start it again"
+                say "The container $1 does not stay up: $why. The last lines of its log:"
                 docker container logs --tail @lines "$1" >&2
                 return 1 ;;
         esac
@@ -109,18 +113,27 @@ class Script:
         for end in ends:
             self.lines.append(f"drop {self.name}{end}")
 
-    def create(self, spec: Spec, labels: Mapping[str, str], pull: bool) -> None:
-        """Makes the new container beside the one that may be there. Nothing is lost where that fails."""
+    def create(self, spec: Spec, labels: Mapping[str, str], found: Container, pull: bool) -> None:
+        """Makes the new container beside the one that may be there. Nothing is lost where that fails.
+
+        Args:
+            spec: What it is made from.
+            labels: Labels of Clockwork's own.
+            found: What the engine has already.
+            pull: Whether to fetch its image also if the engine has it.
+        """
         image = quoted(spec.image)
-        self.clear(NEW)
-        for network in (each for each in spec.networks if ":" not in each):
-            self.lines.append(f"docker network inspect {quoted(network)} >/dev/null || exit 1")
-        told = quoted(f"The image {spec.image} cannot be fetched.")
-        fetch = f"docker image pull --quiet {image} >/dev/null || {{ echo {told} >&2; exit 1; }}"
-        if pull:
-            self.lines.append(fetch)
-        else:
-            self.lines.append(f"docker image inspect {image} >/dev/null 2>&1 || {fetch}")
+        if found.new is not None:
+            self.clear(NEW)
+        # Docker itself would only tell when the container is started.
+        for network in spec.networks:
+            if ":" not in network and network not in found.networks:
+                self.run("network", "inspect", network)
+        if pull or found.image is None:
+            told = quoted(f"The image {spec.image} cannot be fetched.")
+            self.lines.append(
+                f"docker image pull --quiet {image} >/dev/null || {{ echo {told} >&2; exit 1; }}"
+            )
         arguments = [*create_arguments(spec, labels)]
         given, file, self.stdin = environment_input(spec)
         arguments += given
@@ -141,11 +154,17 @@ class Script:
                 f"docker network connect {quoted(network)} {self.new} || {{ drop {self.new}; exit 1; }}"
             )
 
-    def set_aside(self) -> None:
-        """Makes room for the new container. The old one gets its other name first, so that a stopped one says why."""
+    def set_aside(self, ran: bool, stale: bool) -> None:
+        """Makes room for the new container. The old one gets its other name first, so that a stopped one says why.
+
+        Args:
+            ran: Whether it is to run again if it is put back.
+            stale: Whether there is one that was set aside before, and is of no use any more.
+        """
+        if stale:
+            self.forget(OLD)
         self.lines += [
-            f"ran=$(docker container inspect --format '{{{{.State.Running}}}}' {self.name}) || exit 1",
-            f"docker container rm --force {self.old} >/dev/null 2>&1",
+            f"ran={str(ran).lower()}",
             f"docker container rename {self.name} {self.old} || {{ drop {self.new}; exit 1; }}",
             f"docker container stop {self.old} >/dev/null || {{",
             f"    docker container rename {self.old} {self.name}",
@@ -158,7 +177,7 @@ class Script:
         """Gives the new container its name."""
         self.lines.append(f"docker container rename {self.new} {self.name} || exit 1")
 
-    def start(self, seconds: int, once: bool, aside: str | None, discard: bool) -> None:
+    def start(self, seconds: int, once: bool, aside: str | None, discard: bool, fresh: bool = True) -> None:
         """Starts the container, and looks whether it stays up.
 
         Args:
@@ -166,11 +185,18 @@ class Script:
             once: Whether it may also end with status 0.
             aside: The end of the name of what is put back if it does not.
             discard: Whether it is removed if it does not, where there is nothing to put back.
+            fresh: Whether it is started now. Else it runs, and docker may have started it again long ago.
         """
         done = '"exited 0 0"' if once else "never"
         text = _LOOK.replace("@done", done).replace("@lines", str(LOG_LINES))
         self.functions.append(text.replace("@seconds", str(seconds)))
-        self.lines.append(f"if ! docker container start {self.name} >/dev/null || ! look {self.name}; then")
+        if fresh:
+            self.lines.append(
+                f"if ! docker container start {self.name} >/dev/null || ! look {self.name} 0; then"
+            )
+        else:
+            count = f"docker container inspect --format '{{{{.RestartCount}}}}' {self.name}"
+            self.lines.append(f'if ! look {self.name} "$({count})"; then')
         if aside is not None:
             self.functions += [_PUT_BACK, _TOGETHER]
             names = self.name if aside == OLD else f"$(together {quoted(aside)})"
@@ -182,6 +208,17 @@ class Script:
     def forget(self, end: str) -> None:
         """Removes what was set aside. Its volumes stay, also those without a name: they may hold data."""
         self.lines.append(f"docker container rm --force {self.name}{end} >/dev/null || exit 1")
+
+    def forget_removed(self, end: str) -> None:
+        """Waits until one is gone that docker removes when it ends, which it does some time after that."""
+        self.lines += [
+            f"docker container rm --force {self.name}{end} >/dev/null 2>&1",
+            "seconds=0",
+            f'while [ "$seconds" -lt 10 ] && docker container inspect {self.name}{end} >/dev/null 2>&1; do',
+            "    sleep 1",
+            "    seconds=$((seconds + 1))",
+            "done",
+        ]
 
     def forget_together(self, end: str) -> None:
         """Removes all that were set aside together, if what replaced them runs; else it is left for later."""
