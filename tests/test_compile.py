@@ -63,7 +63,9 @@ def test_any_text_reads_back_the_same(content: str, name: str) -> None:
 @given(value=values.filter(lambda value: "\0" not in value))
 def test_any_environment_reads_back_the_same(value: str) -> None:
     service = DockerServiceResource(name="web", description="d", image="nginx", env_vars={"KEY": value})
-    assert calls(service.to_pyinfra_operations({}))["clockwork_docker.container"]["env_vars"] == {"KEY": value}
+    assert calls(service.to_pyinfra_operations({}))["clockwork_docker.container"]["env_vars"] == {
+        "KEY": value
+    }
 
 
 @given(text=values)
@@ -91,7 +93,9 @@ def test_path_wins_over_directory_over_tmp(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/someone")
-    put = calls(FileResource(name="a.txt", content="x", **fields).to_pyinfra_operations({}))["clockwork_files.put"]
+    put = calls(FileResource(name="a.txt", content="x", **fields).to_pyinfra_operations({}))[
+        "clockwork_files.put"
+    ]
     assert put["dest"] == expected.format(folder=tmp_path, home="/home/someone")
 
 

@@ -206,14 +206,23 @@ def of_format_1(entry: dict[str, Any]) -> dict[str, Any]:
     path = entry["identity"].removeprefix("path:")
     code = f"files.file(name={json.dumps(f'Remove {path}')}, path={json.dumps(path)}, present=False)"
     fields = {name: value for name, value in entry["deployed"]["fields"].items() if name != "suggest"}
-    deployed = {"fingerprint": "0" * 64, "fields": fields, "removal": {"code": code}, "at": "then", "by": "0.0.9"}
+    deployed = {
+        "fingerprint": "0" * 64,
+        "fields": fields,
+        "removal": {"code": code},
+        "at": "then",
+        "by": "0.0.9",
+    }
     return {**{key: entry[key] for key in ("kind", "name", "host", "source", "needs")}, "deployed": deployed}
 
 
 def test_a_state_of_the_oldest_format_is_taken_over(project: Project) -> None:
     project.write(TWO)
     project.run("apply")
-    old = {"format": 0, "resources": {f"FileResource.{e['name']}@@local": of_format_1(e) for e in project.state["resources"]}}
+    old = {
+        "format": 0,
+        "resources": {f"FileResource.{e['name']}@@local": of_format_1(e) for e in project.state["resources"]},
+    }
     (project.folder / ".clockwork/state.json").write_text(json.dumps(old))
     project.write(TWO.replace('"two"', '"three"'))
     assert project.actions("apply") == {"a": "unchanged", "b": "change"}

@@ -93,8 +93,14 @@ fn load_path(py: Python<'_>, path: &Path) -> PyResult<PyProject> {
         );
         return Err(errors::exception(py, "LoadError", &message));
     };
-    let module = run(py, &source, &file, &folder).map_err(|error| explain(py, error, &shown, &folder))?;
+    let constructed = PyList::empty(py);
+    let module =
+        run(py, &source, &file, &folder, &constructed).map_err(|error| explain(py, error, &shown, &folder))?;
     let mut collector = Collector::new(py)?;
+    for resource in constructed.iter() {
+        collector.collect(&resource)?;
+    }
+    // Groups count by their names, and a resource of another module where main.py has it.
     for value in module.dict().values() {
         collector.collect(&value)?;
     }
@@ -127,7 +133,15 @@ impl Drop for Loading {
 }
 
 /// Executes the file as a module of its own.
-fn run<'py>(py: Python<'py>, source: &[u8], file: &Path, folder: &Path) -> PyResult<Bound<'py, PyModule>> {
+///
+/// All resources that are constructed meanwhile go into `constructed`.
+fn run<'py>(
+    py: Python<'py>,
+    source: &[u8],
+    file: &Path,
+    folder: &Path,
+    constructed: &Bound<'py, PyList>,
+) -> PyResult<Bound<'py, PyModule>> {
     // As it stands there: without its `assert` statements, checks would pass that fail.
     let as_written = (PyBytes::new(py, source), file, "exec", 0, true, 0);
     let code = py.import("builtins")?.call_method1("compile", as_written)?;
@@ -136,7 +150,12 @@ fn run<'py>(py: Python<'py>, source: &[u8], file: &Path, folder: &Path) -> PyRes
     module.setattr("__file__", file.display().to_string())?;
     user_code::surround(py, folder, true, || {
         py.import("sys")?.getattr("modules")?.set_item(MODULE, &module)?;
-        py.import("builtins")?.call_method1("exec", (code, module.dict()))
+        let collecting = py.import("clockwork.resources.base")?.getattr("collecting")?;
+        let context = collecting.call1((constructed,))?;
+        context.call_method0("__enter__")?;
+        let done = py.import("builtins")?.call_method1("exec", (code, module.dict()));
+        context.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
+        done
     })?;
     Ok(module)
 }
@@ -179,6 +198,9 @@ impl<'py> Collector<'py> {
             return Ok(true);
         }
         if is_resource {
+            if value.getattr("_origin")?.getattr("discarded")?.is_truthy()? {
+                return Ok(true);
+            }
             self.found.push(value.clone().unbind());
             // What is needed is deployed too, whether or not it has a name of its own.
             for need in resource::needs(value)? {

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clockwork._graph import Graph, graph
     from clockwork._watch import Round, watch
     from clockwork.core import ClockworkCore, apply, check, destroy, generate, plan
+    from clockwork.resources.base import discard
     from clockwork.resources.group import Component, Group
     from clockwork.results import Result
 
@@ -39,6 +40,7 @@ __all__ = [
     "apply",
     "check",
     "destroy",
+    "discard",
     "generate",
     "graph",
     "plan",
@@ -56,6 +58,7 @@ _LAZY = {
     "apply": "clockwork.core",
     "check": "clockwork.core",
     "destroy": "clockwork.core",
+    "discard": "clockwork.resources.base",
     "generate": "clockwork.core",
     "graph": "clockwork._graph",
     "plan": "clockwork.core",

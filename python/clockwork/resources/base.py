@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -20,7 +22,7 @@ from clockwork.resources.generated import answer_of, marks_of, text_field
 from clockwork.resources.group import Component, Group, resources_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from clockwork.resources.operation import Operation
 
@@ -50,13 +52,15 @@ class Origin:
     folder: Path | None = field(default=None, compare=False)
     connected: list[Resource] = field(default_factory=list, compare=False)
     group: Group | None = field(default=None, compare=False)
+    discarded: bool = field(default=False, compare=False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
         """The origin of a copy, which is in no group; a group that is copied takes its copies in by itself."""
         # What is copied at once is defined at once, and keeps its order.
         together = memo.setdefault(id(_definitions), next(_definitions))
         order = (together, *self.order)
-        return replace(self, order=order, connected=deepcopy(self.connected, memo), group=None)
+        connected = deepcopy(self.connected, memo)
+        return Origin(order, _place_of_caller(), self.folder, connected)
 
 
 if TYPE_CHECKING:
@@ -66,6 +70,35 @@ if TYPE_CHECKING:
 
         def __get__(self, resource: object, owner: object) -> list[Resource]: ...
         def __set__(self, resource: object, needs: Resource | Group | Sequence[Resource | Group]) -> None: ...
+
+
+_collecting: ContextVar[list[Resource] | None] = ContextVar("clockwork_collecting", default=None)
+
+
+@contextmanager
+def collecting(resources: list[Resource] | None) -> Iterator[None]:
+    """Puts each resource that is constructed or copied meanwhile into a list; into none, where there is none."""
+    before = _collecting.set(resources)
+    try:
+        yield
+    finally:
+        _collecting.reset(before)
+
+
+def _collect(resource: Resource) -> None:
+    resources = _collecting.get()
+    if resources is not None:
+        resources.append(resource)
+
+
+def discard(*resources: Resource | Group) -> None:
+    """Takes resources out of the project of the main.py that constructs them, as if it had not.
+
+    Args:
+        *resources: The resources, and groups of them.
+    """
+    for resource in resources_of(resources):
+        resource._origin.discarded = True
 
 
 class ArtifactSize(str, Enum):
@@ -127,6 +160,13 @@ class Resource(BaseModel, _core.Resource):
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
+    if not TYPE_CHECKING:  # checkers know the fields better
+
+        def __init__(self, /, **data: Any) -> None:
+            """Validates the fields. In a main.py, the resource counts from now on."""
+            super().__init__(**data)
+            _collect(self)
+
     @field_validator("depends_on", mode="before")
     @classmethod
     def _without_groups(cls, needs: Any) -> Any:
@@ -138,7 +178,15 @@ class Resource(BaseModel, _core.Resource):
         """A copy, which is in no group."""
         copied = super().__copy__()
         connected = [*self._origin.connected]
-        copied._origin = replace(self._origin, order=Origin().order, connected=connected, group=None)
+        origin = Origin()
+        copied._origin = replace(origin, folder=self._origin.folder, connected=connected)
+        _collect(copied)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy, with copies of all that it refers to."""
+        copied = super().__deepcopy__(memo)
+        _collect(copied)
         return copied
 
     def __hash__(self) -> int:
@@ -300,10 +348,11 @@ class Resource(BaseModel, _core.Resource):
         text = text_field(type(self).model_fields)
         given = {text: artifact} if names == [text] else artifact
         values = {name: given[name] for name in names if name in given} if isinstance(given, dict) else {}
-        completed = self.model_copy(update=values)
-        completed._origin = self._origin
-        for name, value in values.items():
-            self.__pydantic_validator__.validate_assignment(completed, name, value)
+        with collecting(None):
+            completed = self.model_copy(update=values)
+            completed._origin = self._origin
+            for name, value in values.items():
+                self.__pydantic_validator__.validate_assignment(completed, name, value)
         return completed
 
     def _given_fields(self) -> dict[str, Any]:
@@ -326,13 +375,17 @@ class Resource(BaseModel, _core.Resource):
     def _changed_fields(self) -> dict[str, Any]:
         """The fields that say what it is and differ from their defaults, as JSON values, secrets included."""
         fields = type(self).model_fields
-        of_all = {name for name, field in Resource.model_fields.items() if field.exclude} | {"context", "suggest"}
+        of_all = {name for name, field in Resource.model_fields.items() if field.exclude} | {
+            "context",
+            "suggest",
+        }
         own = {name: value for name, value in fields_of(self, whole=True).items() if name not in of_all}
         plain: dict[str, Any] = as_json(own, reveal=True)
         return {
             name: value
             for name, value in plain.items()
-            if name not in fields or value != as_json(fields[name].get_default(call_default_factory=True), reveal=True)
+            if name not in fields
+            or value != as_json(fields[name].get_default(call_default_factory=True), reveal=True)
         }
 
     def _secrets(self) -> list[str]:
