@@ -92,6 +92,8 @@ pub struct Context {
     pub take_over: bool,
     /// The part of a removal that is done, where a thing is set aside: `set_aside`, `clear`, `put_back` or `drop`.
     pub aside: Option<&'static str>,
+    /// Whether the session puts back what it has set aside, if this fails.
+    pub puts_back: bool,
     /// The identity of the thing that it makes room for.
     pub room_for: Option<String>,
     /// The folder on this machine that copies go to.
@@ -119,6 +121,7 @@ impl Default for Context {
             keep_copy: false,
             take_over: true,
             aside: None,
+            puts_back: false,
             room_for: None,
             backup_folder: None,
             secrets: SecretValues::default(),

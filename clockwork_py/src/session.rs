@@ -79,6 +79,7 @@ impl PySession<'_> {
             keep_copy: permission.keep_copy,
             take_over: permission.take_over,
             aside: permission.aside.map(ports::Aside::word),
+            puts_back: permission.puts_back,
             room_for: permission.room_for,
             ..self.context.clone()
         };

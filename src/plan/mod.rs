@@ -108,16 +108,20 @@ fn drift(resource: &mut ResourceOutcome, deployed: &Deployed) {
 
 /// Says whose the thing is that is overwritten, replaced or removed.
 fn tell_ownership(resource: &mut ResourceOutcome) {
+    let intents = resource.operations.iter().filter_map(|operation| operation.intent.as_ref());
+    // The operation itself knows where the copy is.
+    let copy = intents.filter_map(|intent| intent.reason.clone()).next();
+    let copy = copy.unwrap_or_else(|| "a copy of it is kept".to_owned());
     let told = match resource.ownership {
         Ownership::Ours => return,
-        Ownership::Edited if resource.action == Action::Drifted => "a copy of it is kept",
-        Ownership::Edited => "it was edited since it was deployed: a copy of it is kept",
-        Ownership::Foreign => "this project did not write the file that is there: a copy of it is kept",
-        Ownership::ForeignThing => "this project did not make what is there",
+        Ownership::Edited if resource.action == Action::Drifted => copy,
+        Ownership::Edited => format!("it was edited since it was deployed: {copy}"),
+        Ownership::Foreign => format!("this project did not write the file that is there: {copy}"),
+        Ownership::ForeignThing => "this project did not make what is there".to_owned(),
     };
     resource.reason = Some(match resource.reason.take() {
         Some(reason) => format!("{reason}; {told}"),
-        None => told.to_owned(),
+        None => told,
     });
 }
 

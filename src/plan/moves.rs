@@ -65,7 +65,8 @@ pub fn moves<'a>(state: &'a State, wanted: &'a [CompiledResource], orphans: &[Ad
             if is_orphan && heir.address != entry.address {
                 moves.inherited.push((entry, &heir.address));
             }
-            if is_in_the_way(entry, heir, wanted) && can_come_back(entry) {
+            let swaps = is_in_the_way(entry, heir, wanted) || takes_from_another(entry, heir, state, wanted);
+            if swaps && can_come_back(entry) {
                 moves.set_aside.push(entry);
             }
             continue;
@@ -118,6 +119,24 @@ fn blocks(entry: &StateEntry, resource: &CompiledResource) -> bool {
     // Format 1 kept no claims: what may be shared is taken for shared.
     let is_unknown = entry.claims.is_empty() && entry.address == resource.address && !resource.claims.is_empty();
     entry.claims.iter().any(takes) || is_unknown
+}
+
+/// Whether a thing that stays where it is gets a claim that another one gives up in the same run. Both come back
+/// together.
+fn takes_from_another(
+    entry: &StateEntry,
+    own: &CompiledResource,
+    state: &State,
+    wanted: &[CompiledResource],
+) -> bool {
+    let taken: Vec<&String> = own.claims.iter().filter(|claim| !entry.claims.contains(claim)).collect();
+    let gives = |other: &&StateEntry| {
+        other.host == entry.host
+            && other.identity != entry.identity
+            && other.claims.iter().any(|claim| taken.contains(&claim))
+            && wanted.iter().any(|resource| resource.identity == other.identity && resource.hosts.has(&other.host))
+    };
+    !taken.is_empty() && state.entries().iter().any(|other| gives(&other))
 }
 
 /// Whether a thing that stays where it is gives up a claim that another resource takes in the same run.

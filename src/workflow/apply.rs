@@ -7,6 +7,7 @@ use super::notes;
 use super::ports::{Aside, Permission, Permissions, ScriptRun, Session};
 use crate::compile::{Hosts, Phase, Script, Work};
 use crate::error::Result;
+use crate::operation::{Argument, Step};
 use crate::outcome::{Action, DeployOutcome, Failure, Report, ResourceOutcome};
 use crate::plan::{self, Moves, Target, Unremovable, removals};
 use crate::resource::{Address, Artifact};
@@ -151,7 +152,12 @@ impl Run<'_> {
         self.stop_at_failures(&first, &mut stopped);
         let aside = self.take_down(session, report, &beside.set_aside, &planned_removals, Some(Aside::SetAside))?;
         let run = self.script_run("deploy.py", deploy, false, &stopped);
-        let permissions = self.permissions(deploy, &planned_deploy, None);
+        let mut permissions = self.permissions(deploy, &planned_deploy, None);
+        for ((host, place), permission) in &mut permissions {
+            let identity = &deploy.sections[*place].identity;
+            permission.puts_back =
+                beside.set_aside.iter().any(|work| work.identity == *identity && work.hosts.has(host));
+        }
         let mut deployed = session.execute(&run, &mut |_| Ok(Some(permissions.clone())))?;
         self.compare(&mut deployed, report);
         let back = self.end_set_aside(session, report, beside, &planned_removals, &aside, &mut deployed)?;
@@ -194,10 +200,11 @@ impl Run<'_> {
         if work.is_empty() {
             return Ok(DeployOutcome::default());
         }
-        let script = script(self.project, Phase::Destroy, work);
+        let named: Vec<Work> = work.iter().map(|work| named_for(work, aside)).collect();
+        let script = script(self.project, Phase::Destroy, &named);
         self.write(REMOVALS, &script)?;
         let permissions = self.permissions(&script, planned, aside);
-        let run = self.script_run(REMOVALS, &script, true, &[]);
+        let run = self.script_run(REMOVALS, &script, aside.is_none(), &[]);
         let run = ScriptRun { permissions: Some(&permissions), ..run };
         let mut done = self.removed(session.execute(&run, &mut |_| Ok(Some(permissions.clone())))?);
         self.compare(&mut done, report);
@@ -347,6 +354,27 @@ impl Run<'_> {
         }
         crate::compile::write_file(&self.settings.output_dir.join(file), &script.text)
     }
+}
+
+/// Names the steps of a removal for the part of it that is done.
+fn named_for(work: &Work, aside: Option<Aside>) -> Work {
+    let Some(aside) = aside else { return work.clone() };
+    let word = match aside {
+        Aside::SetAside => "set aside",
+        Aside::Clear => "clear the way back",
+        Aside::PutBack => "put back",
+        Aside::Drop => "drop what was set aside",
+    };
+    let mut work = work.clone();
+    for step in &mut work.steps {
+        let Step::Operation(operation) = step else { continue };
+        for (name, value) in &mut operation.arguments {
+            if name == "name" {
+                *value = Argument::Text(format!("{}: {word}", work.address.name));
+            }
+        }
+    }
+    work
 }
 
 /// Limits work to hosts.

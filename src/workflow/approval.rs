@@ -181,7 +181,7 @@ impl Run<'_> {
                 }
                 let keep_copy = resource.ownership.keeps_copy();
                 let room_for = aside.and_then(|_| self.room_for(&resource.identity));
-                let permission = Permission { keep_copy, take_over: true, aside, room_for };
+                let permission = Permission { keep_copy, take_over: true, aside, puts_back: false, room_for };
                 permissions.insert((resource.host.clone(), place), permission);
             }
         }

@@ -148,6 +148,8 @@ pub struct Permission {
     pub take_over: bool,
     /// The part of a removal that is done.
     pub aside: Option<Aside>,
+    /// Whether the session puts back what it has set aside, if this fails.
+    pub puts_back: bool,
     /// The identity of the thing that it makes room for.
     pub room_for: Option<String>,
 }
@@ -179,7 +181,7 @@ impl Aside {
 
 impl Default for Permission {
     fn default() -> Self {
-        Self { keep_copy: false, take_over: true, aside: None, room_for: None }
+        Self { keep_copy: false, take_over: true, aside: None, puts_back: false, room_for: None }
     }
 }
 

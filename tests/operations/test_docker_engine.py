@@ -283,8 +283,13 @@ def test_one_that_removes_itself(web: Web) -> None:
 
 def first_label(fields: dict[str, Any]) -> str | None:
     """The label of the first formula, by which version 0.1 marked a container."""
-    given = {name: tuple(fields[name]) for name in ("ports", "volumes", "networks")}
-    return Spec(image=fields["image"], env_vars=environment(fields["env_vars"]), **given).first_fingerprint()
+    return Spec(
+        image=fields["image"],
+        ports=tuple(fields["ports"]),
+        volumes=tuple(fields["volumes"]),
+        networks=tuple(fields["networks"]),
+        env_vars=environment(fields["env_vars"]),
+    ).first_fingerprint()
 
 
 def test_the_label_of_the_first_formula_is_known() -> None:

@@ -17,7 +17,7 @@ from clockwork.operations import Context, files
 from clockwork.operations.facts.files import FileBytes, FileStatus, look_locally, read_locally
 
 if TYPE_CHECKING:
-    from conftest import Place
+    from operations.conftest import Place
 
 NO_FILE = "is a folder, a symbolic link or the like, and no file"
 ODD = [

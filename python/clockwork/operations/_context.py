@@ -28,6 +28,7 @@ class Context:
         wants_diff: Whether intents are to have a diff. It costs a question to a host that is reached by a shell.
         aside: The part of a removal that is done, where a thing makes room for others: `set_aside`, `clear` (of what
             has taken its place), `put_back` or `drop`. None removes it.
+        puts_back: Whether the session puts back what it has set aside, if an operation fails.
         room_for: The identity of the thing that it makes room for.
         secrets: The values of secrets that compiled code names.
     """
@@ -39,6 +40,7 @@ class Context:
     backup_folder: str | None = None
     wants_diff: bool = True
     aside: Literal["set_aside", "clear", "put_back", "drop"] | None = None
+    puts_back: bool = False
     room_for: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -255,6 +255,8 @@ class _Bringing:
             script.forget_together(aside)
 
     def _start(self, aside: str | None = None, discard: bool = False) -> None:
+        if aside is not None and aside != OLD and context().puts_back:
+            aside = None
         if self.start:
             self.script.start(self.grace, self.once, aside, discard)
 

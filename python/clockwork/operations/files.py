@@ -236,13 +236,15 @@ def set_aside(path: str, room_for: str) -> Commands:
         OperationValueError: Neither place is below the other.
     """
     aside = _aside(path, room_for)
-    found, held = _look(aside.path), _look(aside.place)
+    found, held = _see(aside.path), _see(aside.place)
     if problem := found["problem"]:
         # The way to the old place may lead through what has become a file.
         if held["type"] != "directory":
             yield from _refuse(problem)
     elif found["type"] != "absent":
-        if not host.state.is_executing:
+        if host.state.is_executing:
+            host.connector_data.pop(_MAKING_ROOM, None)
+        else:
             host.connector_data.setdefault(_MAKING_ROOM, set()).add(aside.top)
         yield Intent(
             "change", [("place", aside.path, aside.place)], found=_found(found), reason="to make room"
@@ -264,7 +266,7 @@ def put_back(path: str, room_for: str) -> Commands:
         OperationValueError: Neither place is below the other.
     """
     aside = _aside(path, room_for)
-    if _look(aside.place)["type"] == "absent":
+    if _see(aside.place)["type"] == "absent":
         host.noop(f"{aside.path} is not set aside")
         return
     yield Intent("change", [("place", aside.place, aside.path)], reason="what was to take its place failed")
@@ -283,7 +285,7 @@ def drop_aside(path: str, room_for: str) -> Commands:
         OperationValueError: Neither place is below the other.
     """
     aside = _aside(path, room_for)
-    if _look(aside.place)["type"] == "absent":
+    if _see(aside.place)["type"] == "absent":
         host.noop(f"{aside.path} is not set aside")
         return
     copy = _copy(aside.path, True)
@@ -349,6 +351,16 @@ def _source(src: Any, add_deploy_dir: bool) -> tuple[bytes, str]:
 
 
 def _look(path: str) -> FileStatusDict:
+    """What is at a path; while it is planned, with the room that is going to be made there."""
+    found = _see(path)
+    room: set[str] = host.connector_data.get(_MAKING_ROOM, set())
+    if room and not host.state.is_executing and any(f"{path}/".startswith(f"{top}/") for top in room):
+        found = {**found, "type": "absent", "problem": None, "sha256": None}
+    return found
+
+
+def _see(path: str) -> FileStatusDict:
+    """What is at a path."""
     if in_process(host):
         found = look_locally(path)
     else:
@@ -356,9 +368,6 @@ def _look(path: str) -> FileStatusDict:
         found = host.get_fact(FileStatus, path=path)
         if found is None:
             raise OperationError(f"{path} cannot be looked at: the host gave no answer")
-    room: set[str] = host.connector_data.get(_MAKING_ROOM, set())
-    if room and not host.state.is_executing and any(f"{path}/".startswith(f"{top}/") for top in room):
-        found = {**found, "type": "absent", "problem": None, "sha256": None}
     return found
 
 

@@ -1,0 +1,1 @@
+"""Tests of Clockwork's own operations and facts, under plain pyinfra."""
