@@ -130,6 +130,15 @@ impl State {
         }
     }
 
+    /// Gives the entries of these hosts and identities the form that they have in another state.
+    pub fn restore(&mut self, before: &Self, places: &[(&str, &str)]) {
+        for (host, identity) in places {
+            if let (Some(entry), Some(known)) = (self.find_mut(host, identity), before.get(host, identity)) {
+                entry.clone_from(known);
+            }
+        }
+    }
+
     fn find_mut(&mut self, host: &str, identity: &str) -> Option<&mut StateEntry> {
         self.entries.iter_mut().find(|entry| entry.is(host, identity))
     }

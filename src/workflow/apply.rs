@@ -17,6 +17,7 @@ use crate::state::StateEntry;
 const REMOVALS: &str = "removals.py";
 
 /// The work beside deploy.py.
+#[derive(Clone)]
 struct Beside {
     /// Orphans go.
     orphans: Vec<Work>,
@@ -127,6 +128,9 @@ impl Run<'_> {
         self.compare(&mut planned_removals, report);
         let mut planned_deploy = session.plan(&self.script_run("deploy.py", deploy, false, &[]))?;
         self.compare(&mut planned_deploy, report);
+        // A thing that stays as it is makes no room for others.
+        let set_aside = on_hosts(&beside.set_aside, |identity, host| self.makes_room(identity, host, &planned_deploy));
+        let beside = &Beside { set_aside, ..beside.clone() };
         let planned = plan::merge(self.rows(planned_removals.clone(), beside), planned_deploy.clone());
         let decision = self.decide(report, &planned)?;
         if !decision.goes() {
@@ -228,7 +232,10 @@ impl Run<'_> {
                 r.address == *address && r.host == host && r.error.is_none() && r.action != Action::Skipped
             })
         };
-        self.take_down(session, report, &on_hosts(moved, is_there), planned, None)
+        let work = moved.iter().flat_map(|work| {
+            on_hosts(std::slice::from_ref(work), |_, host| is_there(&work.address, host))
+        });
+        self.take_down(session, report, &work.collect::<Vec<_>>(), planned, None)
     }
 
     /// Ends what was set aside: it goes where the new things are there, and comes back where one of them failed.
@@ -259,6 +266,7 @@ impl Run<'_> {
         // All new things go before the first old one comes back: they may hold what it needs.
         self.take_down(session, report, &back, planned, Some(Aside::Clear))?;
         let put_back = self.take_down(session, report, &back, planned, Some(Aside::PutBack))?;
+        self.restore(&put_back)?;
         for resource in &mut deployed.resources {
             let is_back = put_back.resources.iter().any(|r| r.address == resource.address && r.host == resource.host);
             if is_back && resource.error.is_none() {
@@ -272,6 +280,12 @@ impl Run<'_> {
         let gone = dropped.resources.iter().filter(moved).cloned().collect();
         self.record(&DeployOutcome { resources: gone, ..DeployOutcome::default() })?;
         Ok(plan::merge(put_back, dropped))
+    }
+
+    /// Whether something is set aside: a thing that moves, or one that is going to be replaced where it is.
+    fn makes_room(&self, identity: &str, host: &str, planned: &DeployOutcome) -> bool {
+        let stays = |r: &ResourceOutcome| r.identity == identity && r.host == host && !r.action.is_change();
+        !planned.resources.iter().any(stays)
     }
 
     /// The removals that are rows of a report: setting aside a thing that stays at its place is none.
@@ -378,12 +392,12 @@ fn named_for(work: &Work, aside: Option<Aside>) -> Work {
 }
 
 /// Limits work to hosts.
-fn on_hosts(work: &[Work], is_chosen: impl Fn(&Address, &str) -> bool) -> Vec<Work> {
+fn on_hosts(work: &[Work], is_chosen: impl Fn(&str, &str) -> bool) -> Vec<Work> {
     work.iter()
         .filter_map(|work| {
             let Hosts::Only(hosts) = &work.hosts else { return Some(work.clone()) };
             let hosts: Vec<String> =
-                hosts.iter().filter(|host| is_chosen(&work.address, host)).cloned().collect();
+                hosts.iter().filter(|host| is_chosen(&work.identity, host)).cloned().collect();
             (!hosts.is_empty()).then(|| Work { hosts: Hosts::Only(hosts), ..work.clone() })
         })
         .collect()

@@ -6,7 +6,7 @@ use super::options::Options;
 use super::{Ports, Run};
 use crate::error::Result;
 use crate::event::Event;
-use crate::outcome::DeployOutcome;
+use crate::outcome::{Action, DeployOutcome};
 use crate::state::{self, State, Store, Wait};
 
 /// The time between two tries to hold the state.
@@ -43,6 +43,16 @@ impl Run<'_> {
     /// Writes down what came of it.
     pub(super) fn record(&self, done: &DeployOutcome) -> Result<()> {
         self.update(|state| state::record(state, &self.scope.state, &done.resources, self.resources))
+    }
+
+    /// Writes down that things are back as they were before the run.
+    pub(super) fn restore(&self, put_back: &DeployOutcome) -> Result<()> {
+        let is_back = put_back.resources.iter().filter(|r| r.error.is_none() && r.action != Action::Skipped);
+        let places: Vec<(&str, &str)> = is_back.map(|r| (r.host.as_str(), r.identity.as_str())).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        self.update(|state| state.restore(&self.scope.state, &places))
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) -> Result<()> {
