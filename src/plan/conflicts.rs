@@ -124,9 +124,9 @@ pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
         })
         .collect();
     let mut notes = Vec::new();
-    for resource in wanted.iter_mut() {
+    for (own_place, resource) in wanted.iter_mut().enumerate() {
         for used in resource.uses.clone() {
-            for (address, own, needs) in &provided {
+            for (place, (address, own, needs)) in provided.iter().enumerate() {
                 let is_it = own.iter().any(|claim| *claim == used || is_below(claim, &used));
                 // A resource that needs this one cannot come before it.
                 if !is_it || *address == resource.address || needs.contains(&resource.address) {
@@ -135,6 +135,10 @@ pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
                 if !resource.needs.contains(address) {
                     resource.needs.push(address.clone());
                     let thing = used.split_once(':').map_or(used.as_str(), |(_, thing)| thing);
+                    // The order of definition needs no explanation.
+                    if place < own_place {
+                        continue;
+                    }
                     notes.push(format!("{} comes after {address}, because it uses {thing}", resource.address));
                 }
             }
