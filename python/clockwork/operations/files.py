@@ -441,7 +441,9 @@ def _attributes(
 def _found(found: FileStatusDict) -> dict[str, Any]:
     if found["type"] == "absent":
         return {}
-    return {key: found[key] for key in ("sha256", "mode", "owner", "group")}
+    signs = {key: found[key] for key in ("mode", "owner", "group")}
+    # Only a file has a content that somebody could lose.
+    return {"sha256": found["sha256"], **signs} if found["type"] == "file" else signs
 
 
 def _describe(size: int | None, digest: str | None) -> str:

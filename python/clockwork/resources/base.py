@@ -326,13 +326,17 @@ class Resource(BaseModel, _core.Resource):
     def _changed_fields(self) -> dict[str, Any]:
         """The fields that say what it is and differ from their defaults, as JSON values, secrets included."""
         fields = type(self).model_fields
-        of_all = {name for name, field in Resource.model_fields.items() if field.exclude} | {"context", "suggest"}
+        of_all = {name for name, field in Resource.model_fields.items() if field.exclude} | {
+            "context",
+            "suggest",
+        }
         own = {name: value for name, value in fields_of(self, whole=True).items() if name not in of_all}
         plain: dict[str, Any] = as_json(own, reveal=True)
         return {
             name: value
             for name, value in plain.items()
-            if name not in fields or value != as_json(fields[name].get_default(call_default_factory=True), reveal=True)
+            if name not in fields
+            or value != as_json(fields[name].get_default(call_default_factory=True), reveal=True)
         }
 
     def _secrets(self) -> list[str]:
