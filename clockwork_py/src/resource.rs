@@ -197,6 +197,7 @@ pub fn compile(
     compiled.given = values.keys().cloned().collect();
     compiled.code_fingerprint = own_code;
     compiled.text_field = resource.call_method0("_text_field")?.extract()?;
+    compiled.executes = resource.call_method0("_executes")?.extract()?;
     compiled.secrets = declared;
     compiled.defined_at = defined_at(resource)?;
     Ok((compiled, values))

@@ -113,8 +113,8 @@ fn ports(wanted: &[CompiledResource]) -> Result<()> {
     Ok(())
 }
 
-/// Adds to each resource the needs that come from what it uses: a file that a container mounts comes before the
-/// container.
+/// Adds to each resource the needs that come from what it uses, and from the folder that it lies in: a file that a
+/// container mounts comes before the container, and a folder comes before the files in it.
 pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
     let provided: Vec<(crate::resource::Address, Vec<String>, Vec<crate::resource::Address>)> = wanted
         .iter()
@@ -125,18 +125,25 @@ pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
         .collect();
     let mut notes = Vec::new();
     for resource in wanted.iter_mut() {
-        for used in resource.uses.clone() {
-            for (address, own, needs) in &provided {
-                let is_it = own.iter().any(|claim| *claim == used || is_below(claim, &used));
-                // A resource that needs this one cannot come before it.
-                if !is_it || *address == resource.address || needs.contains(&resource.address) {
-                    continue;
-                }
-                if !resource.needs.contains(address) {
-                    resource.needs.push(address.clone());
-                    let thing = used.split_once(':').map_or(used.as_str(), |(_, thing)| thing);
-                    notes.push(format!("{} comes after {address}, because it uses {thing}", resource.address));
-                }
+        let mut needs: Vec<(crate::resource::Address, String)> = Vec::new();
+        for (address, own, theirs) in &provided {
+            // A resource that needs this one cannot come before it.
+            if *address == resource.address || theirs.contains(&resource.address) {
+                continue;
+            }
+            let is_it = |used: &&String| own.iter().any(|claim| claim == *used || is_below(claim, used));
+            if let Some(used) = resource.uses.iter().find(is_it) {
+                let thing = used.split_once(':').map_or(used.as_str(), |(_, thing)| thing);
+                needs.push((address.clone(), format!("it uses {thing}")));
+            } else if let Some(folder) = own.first().filter(|folder| is_below(&resource.identity, folder)) {
+                let folder = path_of(folder).unwrap_or_default();
+                needs.push((address.clone(), format!("it lies in {folder}")));
+            }
+        }
+        for (address, why) in needs {
+            if !resource.needs.contains(&address) {
+                notes.push(format!("{} comes after {address}, because {why}", resource.address));
+                resource.needs.push(address);
             }
         }
     }
