@@ -156,7 +156,14 @@ pub fn compile(
     };
     let mut steps = |phase: Phase| -> PyResult<Option<Vec<Step>>> {
         match work_of(resource, phase)? {
-            Form::Code => Ok(Some(vec![Step::Code(code(resource, phase, artifacts, folder)?)])),
+            Form::Code => {
+                let code = code(resource, phase, artifacts, folder)?;
+                // With `super()`, code names the secrets of the operations that it was rendered from.
+                if code.contains("secret(") && has_data(resource, phase)? {
+                    data(&completed, phase, &name, secrets)?;
+                }
+                Ok(Some(vec![Step::Code(code)]))
+            }
             Form::Data => data(&completed, phase, &name, secrets)
                 .map(Some)
                 .map_err(|error| blame(py, error, &address, data_method(phase), folder)),
