@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import pytest
 from pydantic import Field, ValidationError
@@ -28,9 +28,9 @@ SECRET = "hunter2-planted"
 
 def plain_pyinfra(project: Project, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs the compiled files as a user of pyinfra does."""
-    program = "from pyinfra_cli.main import execute_pyinfra; execute_pyinfra()"
+    pyinfra = Path(sysconfig.get_path("scripts")) / "pyinfra"
     return subprocess.run(
-        [sys.executable, "-c", program, "-y", "inventory.py", "deploy.py"],
+        [str(pyinfra), "-y", "inventory.py", "deploy.py"],
         cwd=project.folder / ".clockwork/pyinfra",
         env=clean_environment(**environment),
         stdin=subprocess.DEVNULL,
@@ -220,13 +220,6 @@ def test_a_subclass_of_a_container_with_a_field_more(project: Project, docker: D
     assert project.run("destroy").returncode == 0
 
 
-class Stamped(FileResource):
-    """A file that leaves a stamp beside it."""
-
-    def to_pyinfra_operations(self, artifacts: dict[str, Any]) -> str:
-        return super().to_pyinfra_operations(artifacts) + "files.file(path='stamp')\n"
-
-
 def test_a_subclass_may_add_code_to_what_a_kind_does(
     served_project: Project, model_server: ModelServer
 ) -> None:
@@ -279,12 +272,10 @@ SECRETIVE = f"""
         token: SecretStr
 
         def operations(self):
-            yield Operation(
-                "clockwork.operations.files.put", src="template", dest="login", mode="600"
-            ) if False else Operation("own_operations.write", token=self.token, path="login")
+            yield Operation("own_operations.write", token=self.token, path=self.resolve("login"))
 
         def destroy_operations(self):
-            yield Operation("clockwork.operations.files.file", path="login", present=False)
+            yield Operation("clockwork.operations.files.file", path=self.resolve("login"), present=False)
 
     login = Login(name="login", token="{SECRET}")
 """
@@ -321,8 +312,25 @@ def test_a_secret_in_arguments_stays_out_of_all_that_is_kept(project: Project) -
     assert stopped.returncode != 0
     assert "CLOCKWORK_SECRET_LOGIN_TOKEN" in stopped.stdout + stopped.stderr
     assert not login.exists()
-    done = plain_pyinfra(project, CLOCKWORK_SECRET_LOGIN_TOKEN=SECRET, PWD=str(project.folder))
+    done = plain_pyinfra(project, CLOCKWORK_SECRET_LOGIN_TOKEN=SECRET)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert login.read_text() == f"token = {SECRET}\n"
+
+
+def test_super_gives_code_that_names_secrets_and_own_modules(project: Project) -> None:
+    project.write(WRITE, "own_operations.py")
+    project.write(f"""{SECRETIVE}
+    class Logged(Login):
+        def to_pyinfra_operations(self, artifacts):
+            return super().to_pyinfra_operations(artifacts) + "import own_operations\\n"
+
+    logged = Logged(name="logged", token="{SECRET}-two", depends_on=[login])
+    """)
+    assert project.run("apply").returncode == 0
+    assert (project.folder / "login").read_text() == f"token = {SECRET}-two\n"
+    code = (project.folder / ".clockwork/pyinfra/deploy.py").read_text()
+    assert 'secret("LOGGED_TOKEN")' in code
+    assert SECRET not in code
 
 
 DEFERRED = """
