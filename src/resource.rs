@@ -264,7 +264,7 @@ impl CompiledResource {
         };
         self.content = declared("sha256");
         let mode = declared("mode").and_then(|mode| u32::from_str_radix(&mode, 8).ok());
-        self.executes = self.content.is_some() && mode.is_some_and(|mode| mode & 0o111 != 0);
+        self.executes |= self.content.is_some() && mode.is_some_and(|mode| mode & 0o111 != 0);
     }
 
     /// Whether fields that an entry of format 1 keeps are those of this resource. Fields that came later do not count

@@ -156,7 +156,14 @@ pub fn compile(
     };
     let mut steps = |phase: Phase| -> PyResult<Option<Vec<Step>>> {
         match work_of(resource, phase)? {
-            Form::Code => Ok(Some(vec![Step::Code(code(resource, phase, artifacts, folder)?)])),
+            Form::Code => {
+                let code = code(resource, phase, artifacts, folder)?;
+                // With `super()`, code names the secrets of the operations that it was rendered from.
+                if code.contains("secret(") && has_data(resource, phase)? {
+                    data(&completed, phase, &name, secrets)?;
+                }
+                Ok(Some(vec![Step::Code(code)]))
+            }
             Form::Data => data(&completed, phase, &name, secrets)
                 .map(Some)
                 .map_err(|error| blame(py, error, &address, data_method(phase), folder)),
@@ -197,6 +204,7 @@ pub fn compile(
     compiled.given = values.keys().cloned().collect();
     compiled.code_fingerprint = own_code;
     compiled.text_field = resource.call_method0("_text_field")?.extract()?;
+    compiled.executes = resource.call_method0("_executes")?.extract()?;
     compiled.secrets = declared;
     compiled.defined_at = defined_at(resource)?;
     Ok((compiled, values))

@@ -1,13 +1,14 @@
 //! Finds in code of users' kinds what it names of pyinfra, so that it is imported.
 
 use super::FactModules;
-use super::imports::{CONTEXT, Imports, OPERATIONS};
+use super::imports::{ALIAS, CONTEXT, DEFERRED, Imports, OPERATIONS, OWN_MODULES};
 
 /// A word of code, and what stands around it.
 struct Word<'a> {
     text: &'a str,
     after_dot: bool,
     before_dot: bool,
+    after: &'a str,
 }
 
 /// The words of a piece of code.
@@ -23,6 +24,7 @@ fn words(code: &str) -> impl Iterator<Item = Word<'_>> {
             text,
             after_dot: code[..start].ends_with('.'),
             before_dot: code[end..].starts_with('.'),
+            after: &code[end..],
         })
     })
 }
@@ -31,7 +33,7 @@ fn words(code: &str) -> impl Iterator<Item = Word<'_>> {
 pub(super) fn scan(code: &str, imports: &mut Imports, facts: &FactModules<'_>) {
     let asks = code.contains("get_fact");
     let mut is_after_server = false;
-    for Word { text, after_dot, before_dot } in words(code) {
+    for Word { text, after_dot, before_dot, after } in words(code) {
         if before_dot {
             if OPERATIONS.binary_search(&text).is_ok() {
                 if !after_dot {
@@ -40,6 +42,10 @@ pub(super) fn scan(code: &str, imports: &mut Imports, facts: &FactModules<'_>) {
                     imports.operations.extend([text.to_owned(), "server".to_owned()]);
                     imports.under_server.insert(text.to_owned());
                 }
+            }
+            // What `super()` gave is code that names Clockwork's own operations.
+            if !after_dot && OWN_MODULES.contains(&text) {
+                imports.own.insert(text.trim_start_matches(ALIAS).to_owned());
             }
             if !after_dot && CONTEXT.contains(&text) {
                 imports.context.insert(text.to_owned());
@@ -51,6 +57,9 @@ pub(super) fn scan(code: &str, imports: &mut Imports, facts: &FactModules<'_>) {
             && let Some(module) = facts(text)
         {
             imports.facts.entry(module).or_default().insert(text.to_owned());
+        }
+        if !after_dot && after.starts_with('(') {
+            imports.deferred.extend(DEFERRED.iter().find(|name| **name == text));
         }
         imports.text_file |= text == "StringIO";
         imports.bytes_file |= text == "BytesIO";

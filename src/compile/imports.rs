@@ -65,6 +65,15 @@ pub(super) const CONTEXT: &[&str] = &["config", "host", "inventory", "state"];
 /// pyinfra's.
 const OWN: &str = "clockwork.operations.";
 
+/// The start of the names that these modules have in compiled code.
+pub(super) const ALIAS: &str = "clockwork_";
+
+/// The names of those modules that code can name.
+pub(super) const OWN_MODULES: &[&str] = &["clockwork_docker", "clockwork_files"];
+
+/// The functions of `clockwork.operations` that give deferred values.
+pub(super) const DEFERRED: &[&str] = &["secret", "host_data", "output"];
+
 /// What code uses, and so has to be imported.
 #[derive(Debug, Default)]
 pub(super) struct Imports {
@@ -77,9 +86,9 @@ pub(super) struct Imports {
     /// Context objects of pyinfra.
     pub context: BTreeSet<String>,
     /// Modules of `clockwork.operations`.
-    own: BTreeSet<String>,
+    pub own: BTreeSet<String>,
     /// Functions of `clockwork.operations` that give deferred values.
-    deferred: BTreeSet<&'static str>,
+    pub deferred: BTreeSet<&'static str>,
     /// Whether a module of the user's own is used.
     pub users: bool,
     /// Whether `StringIO` is used.
@@ -225,5 +234,5 @@ impl Imports {
 
 /// The name that a module of `clockwork.operations` has in compiled code.
 fn alias(module: &str) -> String {
-    format!("clockwork_{}", module.replace('.', "_"))
+    format!("{ALIAS}{}", module.replace('.', "_"))
 }

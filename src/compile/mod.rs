@@ -156,12 +156,27 @@ impl Compiler<'_> {
                 Step::Operation(operation) => render::operation(&mut code, operation, imports),
                 Step::Code(text) => {
                     code::scan(text, imports, self.facts);
+                    imports.users |= self.imports_own(text);
                     code.push_str(text.trim_matches('\n'));
                     code.push('\n');
                 }
             }
         }
         if code.trim().is_empty() { "pass\n".to_owned() } else { code }
+    }
+}
+
+impl Compiler<'_> {
+    /// Whether code imports a module that is beside main.py.
+    fn imports_own(&self, code: &str) -> bool {
+        code.lines().any(|line| {
+            let named = line.trim_start();
+            let named = named.strip_prefix("import ").or_else(|| named.strip_prefix("from "));
+            let is_name = |c: char| c.is_alphanumeric() || c == '_';
+            let module = named.and_then(|named| named.split(|c| !is_name(c)).next()).unwrap_or_default();
+            !module.is_empty()
+                && (self.project.join(format!("{module}.py")).is_file() || self.project.join(module).is_dir())
+        })
     }
 }
 

@@ -1,12 +1,12 @@
 //! Conflicts inside a project, found before any host is touched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::compile::Hosts;
 use crate::error::{Error, Result};
 use crate::identity::{followed, normalise, path_of};
-use crate::resource::CompiledResource;
+use crate::resource::{Address, CompiledResource};
 
 /// Fails where two resources want the same thing on a host, or one would write a file of the project's own.
 ///
@@ -113,38 +113,57 @@ fn ports(wanted: &[CompiledResource]) -> Result<()> {
     Ok(())
 }
 
-/// Adds to each resource the needs that come from what it uses: a file that a container mounts comes before the
-/// container.
+/// Adds to each resource the needs that come from what it uses, and from the folder that it lies in: a file that a
+/// container mounts comes before the container, and a folder comes before the files in it.
 pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
-    let provided: Vec<(crate::resource::Address, Vec<String>, Vec<crate::resource::Address>)> = wanted
-        .iter()
-        .map(|resource| {
-            let own = std::iter::once(&resource.identity).chain(&resource.claims).cloned().collect();
-            (resource.address.clone(), own, resource.needs.clone())
-        })
-        .collect();
     let mut notes = Vec::new();
-    for (own_place, resource) in wanted.iter_mut().enumerate() {
-        for used in resource.uses.clone() {
-            for (place, (address, own, needs)) in provided.iter().enumerate() {
-                let is_it = own.iter().any(|claim| *claim == used || is_below(claim, &used));
-                // A resource that needs this one cannot come before it.
-                if !is_it || *address == resource.address || needs.contains(&resource.address) {
-                    continue;
-                }
-                if !resource.needs.contains(address) {
-                    resource.needs.push(address.clone());
-                    let thing = used.split_once(':').map_or(used.as_str(), |(_, thing)| thing);
-                    // The order of definition needs no explanation.
-                    if place < own_place {
-                        continue;
-                    }
-                    notes.push(format!("{} comes after {address}, because it uses {thing}", resource.address));
-                }
+    for place in 0..wanted.len() {
+        for (address, why) in implied(&wanted[place], wanted) {
+            // A resource that needs this one, be it through others, cannot come before it.
+            if wanted[place].needs.contains(&address) || reaches(wanted, &address, &wanted[place].address) {
+                continue;
             }
+            // The order of definition needs no explanation.
+            if wanted.iter().position(|other| other.address == address).is_some_and(|other| other > place) {
+                notes.push(format!("{} comes after {address}, because {why}", wanted[place].address));
+            }
+            wanted[place].needs.push(address);
         }
     }
     notes
+}
+
+/// What a resource needs without saying so, each with the reason.
+fn implied(resource: &CompiledResource, all: &[CompiledResource]) -> Vec<(Address, String)> {
+    let mut needs = Vec::new();
+    for other in all.iter().filter(|other| other.address != resource.address) {
+        let own = || std::iter::once(&other.identity).chain(&other.claims);
+        let is_it = |used: &&String| own().any(|claim| claim == *used || is_below(claim, used));
+        if let Some(used) = resource.uses.iter().find(is_it) {
+            let thing = used.split_once(':').map_or(used.as_str(), |(_, thing)| thing);
+            needs.push((other.address.clone(), format!("it uses {thing}")));
+        } else if is_below(&resource.identity, &other.identity) {
+            let folder = path_of(&other.identity).unwrap_or_default();
+            needs.push((other.address.clone(), format!("it lies in {folder}")));
+        }
+    }
+    needs
+}
+
+/// Whether a resource needs another, be it through others.
+fn reaches(all: &[CompiledResource], from: &Address, to: &Address) -> bool {
+    let mut seen: HashSet<&Address> = HashSet::new();
+    let mut left = vec![from];
+    while let Some(address) = left.pop() {
+        if address == to {
+            return true;
+        }
+        if seen.insert(address) {
+            let same = all.iter().filter(|resource| resource.address == *address);
+            left.extend(same.flat_map(|resource| &resource.needs));
+        }
+    }
+    false
 }
 
 /// Whether a path lies below another.

@@ -34,12 +34,12 @@ pub(super) fn resources(
     if with_deploy {
         let files = project.source().map(|source| ProjectFiles { folder: project.folder(), source });
         conflicts::check(&all, files.as_ref(), is_local(&project.inventory()?))?;
-        let told = conflicts::order_by_uses(&mut all);
-        if options.only_looks() {
-            notes.extend(told);
-        }
-        all = ordered(all)?;
     }
+    let told = conflicts::order_by_uses(&mut all);
+    if with_deploy && options.only_looks() {
+        notes.extend(told);
+    }
+    all = ordered(all)?;
     align(&mut scope.state, &all);
     Ok(all)
 }
@@ -133,9 +133,9 @@ pub fn compile_to(
     let mut all = compiled(project, &places, artifacts, with_deploy, "")?;
     if with_deploy {
         conflicts::check(&all, None, is_local(&inventory))?;
-        conflicts::order_by_uses(&mut all);
-        all = ordered(all)?;
     }
+    conflicts::order_by_uses(&mut all);
+    let all = ordered(all)?;
     let deployment = deployment(project, &all, inventory, with_deploy)?;
     compile::write_files(&project.folder().join(folder), &deployment)
 }

@@ -137,7 +137,8 @@ impl Execution {
             let operation = record.operation(place);
             operation.seconds = seconds;
             operation.end = Some(end);
-            operation.action(Stage::Executed, true, self.script.removes)
+            let effects = self.script.sections[section].effects.get(place.index);
+            operation.action(Stage::Executed, true, self.script.removes, effects)
         };
         driver.notify(py, &Event::OperationEnd { host: name, resource, operation, action, failed, seconds });
         Ok(())

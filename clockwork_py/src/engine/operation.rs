@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use clockwork_core::operation::Effects;
 use clockwork_core::outcome::{Action, OperationOutcome};
 
 use super::diff::Diff;
@@ -85,11 +86,17 @@ impl Operation {
     }
 
     /// The action where the operation changes something.
-    fn change(&self, removes: bool) -> Action {
+    fn change(&self, removes: bool, effects: Option<&Effects>) -> Action {
         if removes {
             Action::Remove
         } else if let Some(announced) = self.announced() {
             announced.intent.action.into()
+        } else if let Some(effects) = effects.filter(|effects| !effects.is_empty()) {
+            match (effects.replaces.is_empty(), effects.creates.is_empty(), effects.removes.is_empty()) {
+                (true, false, true) => Action::Create,
+                (true, true, false) => Action::Remove,
+                _ => Action::Change,
+            }
         } else if self.absent {
             Action::Remove
         } else if self.idempotent && self.diff.created().or(self.missing) == Some(true) {
@@ -100,7 +107,7 @@ impl Operation {
     }
 
     /// The action of the operation. A plan does not get to all operations.
-    pub fn action(&self, stage: Stage, reached: bool, removes: bool) -> Action {
+    pub fn action(&self, stage: Stage, reached: bool, removes: bool, effects: Option<&Effects>) -> Action {
         match (stage, &self.end) {
             (Stage::Executed, None) => Action::Skipped,
             (Stage::Planned, _) if !reached => Action::Skipped,
@@ -109,13 +116,20 @@ impl Operation {
             (Stage::Executed, Some(end)) if !end.changed && end.error.is_none() => Action::Unchanged,
             // It has run, and nothing says whether that changed anything.
             _ if !self.idempotent && !removes => Action::Conditional,
-            _ => self.change(removes),
+            _ => self.change(removes, effects),
         }
     }
 
-    /// The outcome of the operation.
-    pub fn outcome(&self, stage: Stage, reached: bool, removes: bool) -> OperationOutcome {
-        let action = self.action(stage, reached, removes);
+    /// The outcome of the operation. `effects` are those that its kind declares, for one that announces no intent.
+    pub fn outcome(
+        &self,
+        stage: Stage,
+        reached: bool,
+        removes: bool,
+        effects: Option<&Effects>,
+    ) -> OperationOutcome {
+        let action = self.action(stage, reached, removes, effects);
+        let declared = effects.is_some_and(|effects| !effects.replaces.is_empty()) && action.is_change();
         let changed = match (stage, &self.end) {
             (Stage::Executed, Some(end)) => end.changed,
             _ => action.is_change(),
@@ -132,7 +146,8 @@ impl Operation {
             error: self.end.as_ref().and_then(|end| end.error.clone()),
             seconds: self.seconds,
             diff,
-            replaces: announced.map_or(self.replaces, |announced| announced.intent.replaces.is_some()),
+            replaces: declared
+                || announced.map_or(self.replaces, |announced| announced.intent.replaces.is_some()),
             intent: announced.map(|announced| announced.intent.clone()),
         }
     }

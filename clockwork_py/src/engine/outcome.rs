@@ -19,10 +19,14 @@ pub fn outcome(source: &compile::Script, script: &Script, stage: Stage) -> Deplo
         for host in script.hosts.iter().filter(|host| section.hosts.has(&host.host.name)) {
             let record = host.run.get().record();
             let own = &record.sections[index];
+            // Each operation of the section's code has its effects. One that is called later, in a callback, adds
+            // operations when it is run; those come behind the others.
+            let effects = section.effects.iter().map(Some).chain(std::iter::repeat(None));
             let operations: Vec<OperationOutcome> = own
                 .operations
                 .iter()
-                .map(|operation| operation.outcome(stage, !own.failed, script.removes))
+                .zip(effects)
+                .map(|(operation, effects)| operation.outcome(stage, !own.failed, script.removes, effects))
                 .collect();
             // The error of a resource that belongs to none of its operations.
             let error = record.host_error.as_ref().or(own.error.as_ref()).cloned();

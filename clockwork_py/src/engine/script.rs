@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clockwork_core::compile::{self, Hosts};
 use clockwork_core::event::Event;
+use clockwork_core::operation::Effects;
 use clockwork_core::resource::Address;
 use pyo3::prelude::*;
 
@@ -60,6 +61,8 @@ pub struct Section {
     pub needs: Vec<usize>,
     /// The hosts that it is for.
     pub hosts: Hosts,
+    /// The declared effects of its operations, in order.
+    pub effects: Vec<Effects>,
 }
 
 impl Script {
@@ -69,6 +72,7 @@ impl Script {
             address: section.address.clone(),
             needs: section.needs.clone(),
             hosts: section.hosts.clone(),
+            effects: section.effects.clone(),
         });
         Self {
             driver: Arc::clone(driver),

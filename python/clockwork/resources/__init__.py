@@ -1,6 +1,7 @@
 """What can be declared in a main.py. The index of the built-in kinds."""
 
 from clockwork.resources.base import ArtifactSize, Resource
+from clockwork.resources.directory import DirectoryResource
 from clockwork.resources.docker_service import DockerServiceResource
 from clockwork.resources.file import FileResource
 from clockwork.resources.generated import Generated
@@ -10,6 +11,7 @@ from clockwork.resources.operation import HostData, Operation, Output, Secret
 __all__ = [
     "ArtifactSize",
     "Component",
+    "DirectoryResource",
     "DockerServiceResource",
     "FileResource",
     "Generated",

@@ -282,6 +282,11 @@ class Resource(BaseModel, _core.Resource):
         """The field that is a text of its own."""
         return text_field(type(self).model_fields)
 
+    def _executes(self) -> bool:
+        """Tells if the host executes what the model writes for it."""
+        marks = marks_of(type(self).model_fields)
+        return any(name in marks and marks[name].executed for name in self._open_fields())
+
     def _on_hosts(self) -> list[str] | None:
         """The names of the hosts that it is for; None is all of them."""
         return [self.on] if isinstance(self.on, str) else self.on

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import shutil
 import subprocess
 import threading
@@ -17,6 +16,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import field_validator, model_validator
 from typing_extensions import Self
 
+from clockwork.resources._paths import HostPath, Mode, check_path
 from clockwork.resources.base import ArtifactSize, Resource
 from clockwork.resources.generated import Generated
 from clockwork.resources.operation import Operation
@@ -49,10 +49,10 @@ class FileResource(Resource):
     placement: ClassVar[frozenset[str]] = frozenset({"directory", "path", "mode"})
 
     size: ArtifactSize = ArtifactSize.SMALL
-    directory: str | None = None
-    path: str | None = None
+    directory: HostPath | None = None
+    path: HostPath | None = None
     content: Annotated[str | None, Generated(text=True)] = None
-    mode: str = "644"
+    mode: Mode = "644"
 
     def identity(self) -> str:
         """The path of the file."""
@@ -89,26 +89,10 @@ class FileResource(Resource):
     def _own_path(self) -> str:
         return self.path or f"{'/tmp' if self.directory is None else self.directory}/{self.name}"
 
-    @field_validator("name", "directory", "path")
+    @field_validator("name")
     @classmethod
-    def _is_a_path(cls, value: str | None) -> str | None:
-        if value is not None and "\0" in value:
-            raise ValueError("a path cannot hold a NUL character")
-        if value == "":
-            raise ValueError("it is empty; leave it out instead")
-        return value
-
-    @field_validator("mode", mode="before")
-    @classmethod
-    def _is_octal(cls, mode: object) -> str:
-        if isinstance(mode, int):
-            # 0o644 and 644 are both meant for it, and cannot be told apart for sure.
-            raise ValueError("permissions are a text, such as mode='644'")
-        if not isinstance(mode, str):
-            raise ValueError("permissions are three or four octal digits, such as '644' or '0755'")
-        if not re.fullmatch(r"[0-7]{3,4}", mode):
-            raise ValueError("permissions are three or four octal digits, such as '644' or '0755'")
-        return mode[1:] if len(mode) == 4 and mode[0] == "0" else mode
+    def _is_a_path(cls, name: str) -> str:
+        return check_path(name)
 
     @model_validator(mode="after")
     def _has_a_content_and_a_place(self) -> Self:

@@ -32,11 +32,14 @@ class Generated:
         text: Whether the field is a whole text of its own, such as the content of a file. It is checked by the format
             that the ending of the resource's name tells.
         suggested: Whether it is asked for only where `suggest` names it.
+        executed: Whether the host executes it, as it does a unit or a crontab. The run in which a model wrote it asks
+            before it deploys it; without a terminal it only pins it, and the next run deploys it.
     """
 
     description: str | None = None
     text: bool = False
     suggested: bool = False
+    executed: bool = False
 
 
 def marks_of(fields: dict[str, FieldInfo]) -> dict[str, Generated]:
