@@ -123,12 +123,12 @@ def detach() -> None:
     if here.host is not None:
         ctx_host.reset()
         ctx_config.reset()
-        _destroy_hub()
+        destroy_hub()
     here.run = here.state = here.inventory = here.host = None
     here.section = here.operation = None
 
 
-def _destroy_hub() -> None:
+def destroy_hub() -> None:
     """Frees the event loop that gevent makes for a thread in which anything of it was waited on."""
     from gevent._hub_local import get_hub_if_exists  # type: ignore[import-untyped]
 

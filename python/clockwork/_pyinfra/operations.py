@@ -15,7 +15,7 @@ from pyinfra.context import ctx_config
 
 from clockwork._pyinfra import names
 from clockwork._pyinfra.current import Interrupted, here, hooked
-from clockwork._pyinfra.process import STEP
+from clockwork._pyinfra.process import STEP, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ class _Clock:
         while (left := end - time.monotonic()) > 0:
             if run is not None and run.cancelled:
                 raise Interrupted
-            time.sleep(left if run is None else min(left, STEP))
+            sleep(left if run is None else min(left, STEP))
 
 
 def _hook_diffs() -> None:
