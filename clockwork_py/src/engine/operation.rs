@@ -28,12 +28,6 @@ pub struct Operation {
     pub idempotent: bool,
     /// True if it has an `_if`.
     pub conditional: bool,
-    /// True if it is asked to make something absent.
-    pub absent: bool,
-    /// True if it takes away what is there to make it anew.
-    pub replaces: bool,
-    /// True if the first fact that it asked for was empty.
-    pub missing: Option<bool>,
     /// The diff that pyinfra logged.
     pub diff: Diff,
     /// The intent when it was prepared.
@@ -88,14 +82,8 @@ impl Operation {
     fn change(&self, removes: bool) -> Action {
         if removes {
             Action::Remove
-        } else if let Some(announced) = self.announced() {
-            announced.intent.action.into()
-        } else if self.absent {
-            Action::Remove
-        } else if self.idempotent && self.diff.created().or(self.missing) == Some(true) {
-            Action::Create
         } else {
-            Action::Change
+            self.announced().map_or(Action::Change, |announced| announced.intent.action.into())
         }
     }
 
@@ -132,7 +120,7 @@ impl Operation {
             error: self.end.as_ref().and_then(|end| end.error.clone()),
             seconds: self.seconds,
             diff,
-            replaces: announced.map_or(self.replaces, |announced| announced.intent.replaces.is_some()),
+            replaces: announced.is_some_and(|announced| announced.intent.replaces.is_some()),
             intent: announced.map(|announced| announced.intent.clone()),
         }
     }

@@ -63,14 +63,9 @@ class HostRun(Protocol):
         lines: list[int],
         idempotent: bool,
         conditional: bool,
-        absent: bool,
-        replaces: bool,
         nested: bool,
     ) -> tuple[tuple[int, ...], str]:
         """Records an operation of a section, and gives it its order and its key."""
-
-    def record_fact(self, operation: str, empty: bool) -> None:
-        """Records a fact that an operation asked for."""
 
     def record_intent(self, operation: str, intent: Intent) -> None:
         """Records an intent of an operation."""

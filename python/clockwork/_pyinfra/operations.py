@@ -48,9 +48,6 @@ def _hook_keys() -> None:
             [*_lines(here.run.file), *host.loop_position],
             bool(scope["func"].is_idempotent),
             bool(scope["global_arguments"].get("_if")),
-            scope["kwargs"].get("present") is False,
-            # This is pyinfra's only operation that takes something down to make it anew.
-            scope["func"].__name__ == "container" and scope["kwargs"].get("force") is True,
             host.executing_op_hash is not None,
         )
         host.op_hash_order.append(key)
