@@ -54,7 +54,7 @@ def only(outcome: Any) -> Any:
 def test_files_are_created_kept_and_changed(tmp_path: Path) -> None:
     a, b = tmp_path / "a.txt", tmp_path / "new" / "folder" / "b.txt"
     first = run(tmp_path, put(a, "one\n"), put(b, "two\n"))
-    assert actions(first) == ["create", "create"]
+    assert actions(first) == ["change", "change"]
     assert (a.read_text(), b.read_text()) == ("one\n", "two\n")
     assert oct(a.stat().st_mode)[-3:] == "644"
     again = run(tmp_path, put(a, "one\n"), put(b, "two\n"))
@@ -80,7 +80,7 @@ def test_a_plan_tells_all_and_changes_nothing(tmp_path: Path) -> None:
         section("maybe", f"files.directory(path='{tmp_path}/d', _if=lambda: True)\n"),
         plan=True,
     )
-    assert actions(outcome) == ["change", "create", "conditional", "conditional"]
+    assert actions(outcome) == ["change", "change", "conditional", "conditional"]
     assert outcome["resources"][0]["diff"] == f"--- {old}\n+++ {old}\n@@ -1,2 +1,2 @@\n same\n-old\n+new\n"
     assert outcome["resources"][1]["diff"] == f"--- /dev/null\n+++ {new}\n@@ -0,0 +1 @@\n+hello\n"
     assert sorted(tmp_path.rglob("*")) == before
@@ -92,10 +92,19 @@ def test_a_file_in_a_new_folder_shows_its_diff_when_deployed(tmp_path: Path) -> 
     assert only(outcome)["diff"].endswith("@@ -0,0 +1 @@\n+x\n")
 
 
+def test_nothing_is_read_from_names_and_facts(tmp_path: Path) -> None:
+    """An operation that announces no intent changes something, whatever it is called and asks for."""
+    path = tmp_path / "a"
+    path.touch()
+    absent = section("absent", f"files.file(path={str(path)!r}, present=False)\n")
+    assert actions(run(tmp_path, absent, plan=True)) == ["change"]
+    assert actions(run(tmp_path, absent, removes=True)) == ["remove"]
+
+
 def test_contents_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "binary"
     code = "files.put(src=BytesIO({!r}), dest={!r}, mode='600')\n"
-    assert actions(run(tmp_path, section("b", code.format(b"\xff\xfe", str(path))))) == ["create"]
+    assert actions(run(tmp_path, section("b", code.format(b"\xff\xfe", str(path))))) == ["change"]
     assert actions(run(tmp_path, section("b", code.format(b"\xff\xfd\x00", str(path))))) == ["change"]
     assert path.read_bytes() == b"\xff\xfd\x00"
 
@@ -160,14 +169,14 @@ def test_a_failure_skips_what_needs_it_and_says_why(tmp_path: Path, code: str) -
         "server.shell: out\nwhy",
         "ZeroDivisionError: division by zero (deploy.py, line 7)",
     )
-    assert [other["action"] for other in others] == ["create", "skipped", "skipped"]
+    assert [other["action"] for other in others] == ["change", "skipped", "skipped"]
     assert [other["error"] for other in others] == [None, None, None]
     assert [path.name for path in tmp_path.iterdir() if path.name != "deploy.py"] == ["after"]
 
 
 def test_failing_fast_skips_all_that_follows(tmp_path: Path) -> None:
     parts = (put(tmp_path / "before", "x"), section("fails", FAILS), put(tmp_path / "after", "x"))
-    assert actions(run(tmp_path, *parts, fail_fast=True))[::2] == ["create", "skipped"]
+    assert actions(run(tmp_path, *parts, fail_fast=True))[::2] == ["change", "skipped"]
 
 
 def test_failing_fast_begins_nothing_where_the_code_fails(tmp_path: Path) -> None:
@@ -183,14 +192,14 @@ def test_an_ignored_failure_is_none(tmp_path: Path) -> None:
         put(tmp_path / "after", "x"),
     )
     assert [resource["error"] for resource in outcome["resources"]] == [None, None]
-    assert actions(outcome) == ["unchanged", "create"]
+    assert actions(outcome) == ["unchanged", "change"]
 
 
 def test_an_exception_in_the_code_names_its_line(tmp_path: Path) -> None:
     code = "import json\n\ndef inner():\n    json.loads('{')\n\ninner()\n"
     parts = (put(tmp_path / "a", "x"), section("raises", code), put(tmp_path / "b", "x"))
     first, failed, after = run(tmp_path, *parts, needs=[[], [], [1]])["resources"]
-    assert first["action"] == "create"
+    assert first["action"] == "change"
     assert "JSONDecodeError" in failed["error"]
     assert failed["error"].endswith("(deploy.py, line 16, deploy.py, line 14)")
     assert (failed["action"], after["action"]) == ("skipped", "skipped")
@@ -298,7 +307,7 @@ def test_two_runs_in_two_threads_do_not_meet(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     for number in range(3):
-        assert actions(outcomes[number]) == ["create"] * 20
+        assert actions(outcomes[number]) == ["change"] * 20
         assert (tmp_path / str(number) / "7.txt").read_text() == f"{number} 7\n"
 
 

@@ -47,7 +47,7 @@ def put_each(folder: Path, name: str) -> tuple[str, str, str]:
 def test_two_hosts(tmp_path: Path, sshd: Sshd) -> None:
     inventory = sshd.inventory("one", "two")
     outcome = run(tmp_path, inventory, put_each(tmp_path, "a"))
-    assert table(outcome) == {("a", "one"): "create", ("a", "two"): "create"}
+    assert table(outcome) == {("a", "one"): "change", ("a", "two"): "change"}
     assert (tmp_path / "two-a").read_text() == "two"
     outcome = run(tmp_path, inventory, put_each(tmp_path, "a"))
     assert table(outcome) == {("a", "one"): "unchanged", ("a", "two"): "unchanged"}
@@ -66,7 +66,7 @@ def test_an_extra_operation_on_one_host_shifts_nothing(tmp_path: Path, sshd: Ssh
         if r["name"] == "extra"
     }
     assert named == {"one": ["both"], "two": ["only two", "both"]}
-    assert table(outcome)["after", "one"] == "create"
+    assert table(outcome)["after", "one"] == "change"
     assert not any(resource["error"] for resource in outcome["resources"])
 
 
@@ -84,7 +84,7 @@ def test_a_host_that_is_away_does_not_stop_the_other(tmp_path: Path, sshd: Sshd)
     assert "no host called" in errors["no.such.host.invalid"]
     assert "/nowhere/key" in errors["keyless"]
     assert "does not let you in as nobody-of-that-name" in errors["stranger"]
-    assert table(outcome)["a", "good"] == "create"
+    assert table(outcome)["a", "good"] == "change"
     assert table(outcome)["a", "away"] == "skipped"
     assert {event["host"] for event in events if event["event"] == "host_error"} == set(errors)
 
@@ -94,10 +94,10 @@ def test_a_failure_on_one_host_is_its_own(tmp_path: Path, sshd: Sshd) -> None:
     raises = section("raises", "assert host.name != 'two', 'two is not wanted'\n")
     parts = (fails, raises, put_each(tmp_path, "after"), put_each(tmp_path, "apart"))
     outcome = run(tmp_path, sshd.inventory("one", "two", "three"), *parts, needs=[[], [], [0, 1], []])
-    assert {table(outcome)["apart", host] for host in ("one", "two", "three")} == {"create"}
+    assert {table(outcome)["apart", host] for host in ("one", "two", "three")} == {"change"}
     assert table(outcome)["after", "one"] == "skipped"
     assert table(outcome)["after", "two"] == "skipped"
-    assert table(outcome)["after", "three"] == "create"
+    assert table(outcome)["after", "three"] == "change"
     errors = {(r["name"], r["host"]): r["error"] for r in outcome["resources"] if r["error"]}
     assert set(errors) == {("fails", "one"), ("raises", "two")}
     assert "two is not wanted" in errors["raises", "two"]
@@ -110,7 +110,7 @@ def test_a_fact_that_cannot_be_had_fails_its_host(tmp_path: Path, sshd: Sshd) ->
     )
     outcome = run(tmp_path, sshd.inventory("one", "two"), section("fact", code), put_each(tmp_path, "a"))
     assert "broken" in outcome["resources"][0]["error"]
-    assert table(outcome)["a", "two"] == "create"
+    assert table(outcome)["a", "two"] == "change"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_hosts_wait_where_an_operation_asks_for_it(
     assert not any(resource["error"] for resource in outcome["resources"])
     assert at_once[1] == most
     assert at_once[2] == (1 if "once" in option else 3)
-    assert [table(outcome)["after", name] for name in ("one", "two", "three")] == ["create"] * 3
+    assert [table(outcome)["after", name] for name in ("one", "two", "three")] == ["change"] * 3
 
 
 def test_much_output_and_a_time_out_over_ssh(tmp_path: Path, sshd: Sshd) -> None:

@@ -4,8 +4,6 @@
 #[derive(Debug, Default)]
 pub struct Diff {
     text: String,
-    /// True if the file is new, once its header has been logged.
-    created: Option<bool>,
     /// True if the next line on an attribute holds the new value.
     new_value: bool,
 }
@@ -21,7 +19,6 @@ impl Diff {
                 _ => self.line(line, ""),
             }
         } else if let Some((created, path)) = header(text) {
-            self.created = Some(created);
             let before = if created { "/dev/null" } else { path };
             self.line(&format!("--- {before}"), "");
             self.line(&format!("+++ {path}"), "");
@@ -41,11 +38,6 @@ impl Diff {
     /// The text, unless nothing has been logged.
     pub fn text(&self) -> Option<&str> {
         (!self.text.is_empty()).then_some(self.text.as_str())
-    }
-
-    /// Returns true if the file did not exist, where a header has been logged.
-    pub fn created(&self) -> Option<bool> {
-        self.created
     }
 }
 

@@ -159,8 +159,6 @@ impl HostRun {
     ///
     /// The same place in the user's code gives the same key on every host, so that an operation that
     /// only some hosts have does not shift those that follow.
-    #[expect(clippy::fn_params_excessive_bools, reason = "each is a fact of its own about the operation")]
-    #[expect(clippy::too_many_arguments, reason = "called from one place, in Python")]
     fn identify(
         &self,
         section: usize,
@@ -168,8 +166,6 @@ impl HostRun {
         lines: Vec<usize>,
         idempotent: bool,
         conditional: bool,
-        absent: bool,
-        replaces: bool,
         nested: bool,
     ) -> (Vec<usize>, String) {
         let mut order: Vec<usize> = std::iter::once(section).chain(lines).collect();
@@ -192,9 +188,6 @@ impl HostRun {
                 name: name.to_owned(),
                 idempotent,
                 conditional,
-                absent,
-                replaces,
-                missing: None,
                 diff: Diff::default(),
                 planned_intent: None,
                 intent: None,
@@ -208,13 +201,6 @@ impl HostRun {
             record.places.insert(key.clone(), Place { section, index });
         }
         (order, key)
-    }
-
-    /// Records a fact that an operation asked for. The first one is about its subject.
-    fn record_fact(&self, operation: &str, empty: bool) {
-        if let Some(operation) = self.record().find(operation) {
-            operation.missing.get_or_insert(empty);
-        }
     }
 
     /// Records an intent of an operation.

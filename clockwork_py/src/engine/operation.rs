@@ -29,12 +29,6 @@ pub struct Operation {
     pub idempotent: bool,
     /// True if it has an `_if`.
     pub conditional: bool,
-    /// True if it is asked to make something absent.
-    pub absent: bool,
-    /// True if it takes away what is there to make it anew.
-    pub replaces: bool,
-    /// True if the first fact that it asked for was empty.
-    pub missing: Option<bool>,
     /// The diff that pyinfra logged.
     pub diff: Diff,
     /// The intent when it was prepared.
@@ -97,10 +91,6 @@ impl Operation {
                 (true, true, false) => Action::Remove,
                 _ => Action::Change,
             }
-        } else if self.absent {
-            Action::Remove
-        } else if self.idempotent && self.diff.created().or(self.missing) == Some(true) {
-            Action::Create
         } else {
             Action::Change
         }
@@ -146,8 +136,7 @@ impl Operation {
             error: self.end.as_ref().and_then(|end| end.error.clone()),
             seconds: self.seconds,
             diff,
-            replaces: declared
-                || announced.map_or(self.replaces, |announced| announced.intent.replaces.is_some()),
+            replaces: declared || announced.is_some_and(|announced| announced.intent.replaces.is_some()),
             intent: announced.map(|announced| announced.intent.clone()),
         }
     }

@@ -63,14 +63,9 @@ class HostRun(Protocol):
         lines: list[int],
         idempotent: bool,
         conditional: bool,
-        absent: bool,
-        replaces: bool,
         nested: bool,
     ) -> tuple[tuple[int, ...], str]:
         """Records an operation of a section, and gives it its order and its key."""
-
-    def record_fact(self, operation: str, empty: bool) -> None:
-        """Records a fact that an operation asked for."""
 
     def record_intent(self, operation: str, intent: Intent) -> None:
         """Records an intent of an operation."""
@@ -123,12 +118,12 @@ def detach() -> None:
     if here.host is not None:
         ctx_host.reset()
         ctx_config.reset()
-        _destroy_hub()
+        destroy_hub()
     here.run = here.state = here.inventory = here.host = None
     here.section = here.operation = None
 
 
-def _destroy_hub() -> None:
+def destroy_hub() -> None:
     """Frees the event loop that gevent makes for a thread in which anything of it was waited on."""
     from gevent._hub_local import get_hub_if_exists  # type: ignore[import-untyped]
 

@@ -15,7 +15,7 @@ from pyinfra.context import ctx_config
 
 from clockwork._pyinfra import names
 from clockwork._pyinfra.current import Interrupted, here, hooked
-from clockwork._pyinfra.process import STEP
+from clockwork._pyinfra.process import STEP, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +48,6 @@ def _hook_keys() -> None:
             [*_lines(here.run.file), *host.loop_position],
             bool(scope["func"].is_idempotent),
             bool(scope["global_arguments"].get("_if")),
-            scope["kwargs"].get("present") is False,
-            # This is pyinfra's only operation that takes something down to make it anew.
-            scope["func"].__name__ == "container" and scope["kwargs"].get("force") is True,
             host.executing_op_hash is not None,
         )
         host.op_hash_order.append(key)
@@ -113,7 +110,7 @@ class _Clock:
         while (left := end - time.monotonic()) > 0:
             if run is not None and run.cancelled:
                 raise Interrupted
-            time.sleep(left if run is None else min(left, STEP))
+            sleep(left if run is None else min(left, STEP))
 
 
 def _hook_diffs() -> None:

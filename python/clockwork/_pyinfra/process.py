@@ -15,9 +15,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from gevent import monkey  # type: ignore[import-untyped]
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from clockwork._pyinfra.current import HostRun, Interrupted
+from clockwork._pyinfra.current import HostRun, Interrupted, destroy_hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,9 @@ GRACE = 1.0
 """The time that a process has to end by itself after an interrupt, in seconds."""
 
 CHUNK = 1 << 16
+
+sleep = monkey.get_original("time", "sleep")
+"""The sleep of Python itself: gevent's makes an event loop for the thread."""
 
 
 class _Lines:
@@ -71,7 +75,7 @@ class _Watch:
         """Waits for what is about to happen any moment, and usually within a millisecond."""
         pause = 0.00005
         while not done():
-            time.sleep(min(pause, self.step()))
+            sleep(min(pause, self.step()))
             pause = min(pause * 2, STEP)
 
 
@@ -107,6 +111,9 @@ def run_local(run: HostRun, command: str, stdin: Any, timeout: float | None) -> 
     """
     watch = _Watch(run, timeout)
     watch.step()
+    if monkey.is_module_patched("os"):
+        # gevent's `os.close` leaves a file open until the thread's event loop runs, and `Popen` waits for it.
+        destroy_hub()
     process = subprocess.Popen(
         arguments(command),
         stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,

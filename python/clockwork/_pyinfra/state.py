@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyinfra.api.config import Config
 from pyinfra.api.exceptions import PyinfraError
@@ -17,9 +17,6 @@ from clockwork._pyinfra.local import DirectLocalConnector
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
     from pyinfra.api.inventory import Inventory
-
-PARTS = ("FindInFile", "Block")
-"""Facts about a part of a file: where it is missing, the file is changed and not created."""
 
 
 class HostFailedError(PyinfraError):
@@ -95,8 +92,6 @@ def open_state(inventory: Inventory) -> SessionState:
     state.cwd = str(Path.cwd())
     state.init(inventory, SessionConfig())  # type: ignore[no-untyped-call]
     state.add_callback_handler(RetryListener())  # type: ignore[no-untyped-call]
-    for host in inventory:
-        _watch_facts(host)
     return state
 
 
@@ -106,18 +101,3 @@ def begin_section(host: Host) -> None:
     host.in_op = host.in_deploy = False
     host.current_op_hash = host.executing_op_hash = host.nested_executing_op_hash = None
     host.current_deploy_name = host.current_deploy_kwargs = host.current_deploy_data = None
-
-
-def _watch_facts(host: Host) -> None:
-    """Lets the run see the facts that operations ask for."""
-    ask = host.get_fact
-
-    def get_fact(name_or_cls: Any, *args: Any, **kwargs: Any) -> Any:
-        value = ask(name_or_cls, *args, **kwargs)
-        part = getattr(name_or_cls, "__name__", "") in PARTS
-        operation = operation_of(host)
-        if here.run is not None and operation is not None and (args or kwargs) and not part:
-            here.run.record_fact(operation, not value)
-        return value
-
-    setattr(host, "get_fact", get_fact)  # noqa: B010
