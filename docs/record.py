@@ -1,7 +1,7 @@
 """Draws docs/session.svg from a real session: `pip install '.[docs]'`, then `python docs/record.py`.
 
-Every command is run in a terminal of its own, in one temporary project; what stands on its screen in the end is
-drawn below the command.
+Every command is run in a terminal of its own, in one temporary project, and its questions are answered with yes. What
+stands on its screen in the end is drawn below the command.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ SESSION = [
     "clockwork apply",
     "clockwork destroy --yes",
 ]
+QUESTION = re.compile(rb"\[(?:y/N|Y/n)\] $")
 
 
 def screen_of(command: str, folder: Path) -> list[Text]:
@@ -53,11 +54,17 @@ def screen_of(command: str, folder: Path) -> list[Text]:
     os.close(follower)
     screen = pyte.Screen(WIDTH, 200)
     stream = pyte.ByteStream(screen)
+    unanswered = b""
     while True:
         try:
-            stream.feed(os.read(leader, 65536))
+            output = os.read(leader, 65536)
         except OSError:
             break
+        stream.feed(output)
+        unanswered += output
+        if QUESTION.search(unanswered):
+            os.write(leader, b"y\n")
+            unanswered = b""
     process.wait()
     lines = []
     for row in range(screen.cursor.y):

@@ -172,7 +172,7 @@ def test_the_recording_is_of_a_real_run(served_project: Project) -> None:
             continue
         # The model's text is not shown, so that the scripted server can stand for the local model.
         arguments = command.replace(" --model local", "").split()[1:]
-        output = served_project.terminal(*arguments).text.replace(
+        output = served_project.terminal(*arguments, answers={"Go on?": "y"}).text.replace(
             str(served_project.folder), "/tmp/session-0"
         )
         assert "".join(map(alike, output.split("\n"))) == "".join(map(alike, lines)), command
