@@ -423,7 +423,7 @@ def test_an_address_may_be_there_once_for_each_host() -> None:
     clockwork.graph(motds("@docker/a", "@docker/b", ["c", "d"]))
     for hosts in (("a", "a"), ("a", ["b", "a"]), ("a", None)):
         with pytest.raises(DuplicateResourceError) as caught:
-            clockwork.graph(motds(*hosts))  # type: ignore[arg-type]
+            clockwork.graph(motds(*hosts))
         assert "FileResource 'motd' twice (test_kinds_powers.py, line" in str(caught.value)
         assert ") and (test_kinds_powers.py, line" in str(caught.value)
         assert "give one of them another name, or put them on different hosts with on=" in str(caught.value)
