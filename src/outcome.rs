@@ -407,6 +407,13 @@ impl Failure {
 }
 
 impl Report {
+    /// Whether a model wrote a resource's artifact in this run.
+    pub fn has_written(&self, address: &Address) -> bool {
+        self.artifacts.iter().any(|artifact| {
+            artifact.outcome.address == *address && !artifact.outcome.pinned && artifact.content.is_some()
+        })
+    }
+
     /// The form that this version writes. It grows where a key changes its meaning or goes; keys that
     /// come on top do not change it.
     pub const SCHEMA: u32 = 1;

@@ -32,14 +32,15 @@ impl Ownership {
 pub fn judge(outcome: &ResourceOutcome, state: &State) -> Ownership {
     let entry = state.get(&outcome.host, &outcome.identity);
     let intents = outcome.operations.iter().filter_map(|operation| operation.intent.as_ref());
-    intents.map(|intent| owner(intent, &outcome.identity, entry, &state.lineage)).max().unwrap_or_default()
+    intents.map(|intent| owner(intent, &outcome.identity, entry, state)).max().unwrap_or_default()
 }
 
-fn owner(intent: &Intent, identity: &str, entry: Option<&StateEntry>, lineage: &str) -> Ownership {
+fn owner(intent: &Intent, identity: &str, entry: Option<&StateEntry>, state: &State) -> Ownership {
+    let lineage = &state.lineage;
     let takes_content =
         intent.overwrites.is_some() || (intent.action == IntentAction::Remove && intent.found.contains_key("sha256"));
     if takes_content {
-        return owner_of_file(intent, entry, lineage);
+        return owner_of_file(intent, entry, &state.key);
     }
     let takes_thing = intent.replaces.is_some() || intent.action == IntentAction::Remove;
     if !takes_thing || !intent.found.contains_key("project") {
@@ -54,7 +55,7 @@ fn owner(intent: &Intent, identity: &str, entry: Option<&StateEntry>, lineage: &
     }
 }
 
-fn owner_of_file(intent: &Intent, entry: Option<&StateEntry>, lineage: &str) -> Ownership {
+fn owner_of_file(intent: &Intent, entry: Option<&StateEntry>, key: &str) -> Ownership {
     let Some(entry) = entry else { return Ownership::Foreign };
     let Some(found) = intent.found.get("sha256").and_then(Value::as_str) else { return Ownership::Foreign };
     let Some(deployed) = &entry.deployed else {
@@ -65,7 +66,7 @@ fn owner_of_file(intent: &Intent, entry: Option<&StateEntry>, lineage: &str) -> 
         return Ownership::Ours;
     }
     match &deployed.content {
-        Some(content) if *content == keyed_sha256(lineage.as_bytes(), found.as_bytes()) => Ownership::Ours,
+        Some(content) if *content == keyed_sha256(key.as_bytes(), found.as_bytes()) => Ownership::Ours,
         Some(_) => Ownership::Edited,
         // Format 1 kept the start of the hash among the fields, where it had the whole content.
         None => match deployed.fields.get("content").and_then(Value::as_str) {
@@ -85,6 +86,10 @@ mod tests {
 
     const LINEAGE: &str = "line";
 
+    fn state() -> State {
+        State { lineage: LINEAGE.into(), key: "key".into(), ..State::default() }
+    }
+
     fn intent(value: Value) -> Intent {
         let mut whole = json!({
             "changes": [], "replaces": null, "overwrites": null, "found": {}, "reason": null,
@@ -96,7 +101,7 @@ mod tests {
     fn entry(identity: &str, content: Option<&str>) -> StateEntry {
         let address = Address { kind: "K".into(), name: "n".into() };
         let mut entry = StateEntry::new(address, "@local", identity);
-        let content = content.map(|sha256| keyed_sha256(LINEAGE.as_bytes(), sha256.as_bytes()));
+        let content = content.map(|sha256| keyed_sha256(b"key", sha256.as_bytes()));
         let deployed = json!({
             "steps_fingerprint": "", "fields": {}, "removal": "unknown", "at": "", "by": "", "content": content,
         });
@@ -109,13 +114,13 @@ mod tests {
         let overwrite = intent(json!({"action": "change", "overwrites": "path:/a", "found": {"sha256": "one"}}));
         let remove = intent(json!({"action": "remove", "found": {"sha256": "one"}}));
         for intent in [&overwrite, &remove] {
-            let of = |entry: Option<&StateEntry>| owner(intent, "path:/a", entry, LINEAGE);
+            let of = |entry: Option<&StateEntry>| owner(intent, "path:/a", entry, &state());
             assert_eq!(of(None), Ownership::Foreign);
             assert_eq!(of(Some(&entry("path:/a", Some("one")))), Ownership::Ours);
             assert_eq!(of(Some(&entry("path:/a", Some("two")))), Ownership::Edited);
         }
         let mode = intent(json!({"action": "change", "found": {"sha256": "one"}}));
-        assert_eq!(owner(&mode, "path:/a", None, LINEAGE), Ownership::Ours, "its content stays");
+        assert_eq!(owner(&mode, "path:/a", None, &state()), Ownership::Ours, "its content stays");
     }
 
     #[test]
@@ -124,7 +129,7 @@ mod tests {
             let of = |label: Value, entry: Option<&StateEntry>| {
                 let mut action = action.clone();
                 action["found"] = json!({ "project": label });
-                owner(&intent(action), "container:a", entry, LINEAGE)
+                owner(&intent(action), "container:a", entry, &state())
             };
             let known = entry("container:a", None);
             assert_eq!(of(json!(LINEAGE), None), Ownership::Ours);

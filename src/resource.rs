@@ -250,10 +250,10 @@ impl CompiledResource {
 
     /// Computes its fingerprints. `values` are the fields that differ from their defaults, secrets included: the key
     /// keeps those from being guessed.
-    pub fn seal(&mut self, lineage: &str, values: &Map<String, Value>) {
+    pub fn seal(&mut self, key: &str, values: &Map<String, Value>) {
         let mut values = Value::Object(values.clone());
         values.sort_all_objects();
-        self.fields_fingerprint = keyed_sha256(lineage.as_bytes(), values.to_string().as_bytes());
+        self.fields_fingerprint = keyed_sha256(key.as_bytes(), values.to_string().as_bytes());
         let steps: Vec<Step> = self.deploy.iter().chain(self.destroy.iter().flatten()).cloned().collect();
         self.steps_fingerprint = operation::fingerprint(&steps);
         let declared = |key: &str| {

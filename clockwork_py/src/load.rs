@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -270,7 +269,8 @@ fn finish(
         declared: declared.collect(),
         resources: order.iter().map(|&place| resources[place].clone_ref(py)).collect(),
         compiler: None,
-        is_inside: AtomicBool::new(false),
+        requests: Mutex::default(),
+        is_inside: false,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use clockwork_core::compile;
 use clockwork_core::error::Result;
@@ -36,8 +36,10 @@ pub struct PyProject {
     pub resources: Vec<Py<PyAny>>,
     /// A `PyInfraCompiler` that writes the inventory.
     pub compiler: Option<Py<PyAny>>,
-    /// Whether the run was started by main.py itself, which holds the lock of the user's code.
-    pub is_inside: AtomicBool,
+    /// The questions that the resources ask a model, in the same order. Each is given once, and so is an error.
+    pub requests: Mutex<Vec<PyResult<Option<Request>>>>,
+    /// True if main.py itself started the run, and so holds the lock of the user's code.
+    pub is_inside: bool,
 }
 
 impl PySource {
@@ -53,10 +55,13 @@ impl PySource {
 }
 
 impl Source for PySource {
-    fn load(&self) -> Result<Box<dyn Project + '_>> {
+    fn load(&self, asks: bool) -> Result<Box<dyn Project + '_>> {
         Python::attach(|py| {
             let mut project = load::load(self.source.bind(py)).map_err(|error| errors::to_core(py, error))?;
             project.compiler = self.compiler.as_ref().map(|compiler| compiler.clone_ref(py));
+            if asks {
+                project.ask(py).map_err(|error| errors::to_core(py, error))?;
+            }
             Ok(Box::new(project) as Box<dyn Project>)
         })
     }
@@ -70,6 +75,22 @@ impl PyProject {
     /// Does something with Python, and lets its errors through the core.
     fn with<T>(&self, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
         Python::attach(|py| work(py).map_err(|error| errors::to_core(py, error)))
+    }
+
+    /// Asks all resources what they want of a model.
+    fn ask(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.is_inside = user_code::is_held(py)?;
+        let requests = user_code::surround(py, &self.folder, false, || {
+            let all: Vec<_> = self
+                .resources
+                .iter()
+                .map(|resource| question::in_project(resource.bind(py)))
+                .collect::<PyResult<_>>()?;
+            let ask = |resource: &Py<PyAny>| question::request(resource.bind(py), &all, &self.folder);
+            Ok(self.resources.iter().map(ask).collect())
+        })?;
+        self.requests = Mutex::new(requests);
+        Ok(())
     }
 
     fn at<'py>(&self, py: Python<'py>, place: usize) -> Option<&Bound<'py, PyAny>> {
@@ -127,20 +148,13 @@ impl Project for PyProject {
     }
 
     fn requests(&self, places: &[usize]) -> Result<Vec<Request>> {
-        self.with(|py| {
-            // What is called inside of main.py must not wait for what main.py holds.
-            self.is_inside.store(user_code::is_held(py)?, Ordering::Relaxed);
-            user_code::surround(py, &self.folder, false, || {
-                let all: Vec<_> = self
-                    .resources
-                    .iter()
-                    .map(|resource| question::in_project(resource.bind(py)))
-                    .collect::<PyResult<_>>()?;
-                let asked = places.iter().filter_map(|&place| self.at(py, place));
-                let requests = asked.map(|resource| question::request(resource, &all, &self.folder));
-                requests.filter_map(PyResult::transpose).collect()
-            })
-        })
+        let mut all = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = Vec::new();
+        for &place in places {
+            let request = all.get_mut(place).map_or(Ok(None), |request| std::mem::replace(request, Ok(None)));
+            requests.extend(self.with(|_| request)?);
+        }
+        Ok(requests)
     }
 
     fn check_answer(
@@ -154,7 +168,7 @@ impl Project for PyProject {
         self.with(|py| {
             let artifact = pythonize(py, artifact)?;
             let check = || question::check_artifact(self.resources[place].bind(py), &artifact, &self.folder);
-            if self.is_inside.load(Ordering::Relaxed) {
+            if self.is_inside {
                 check()
             } else {
                 user_code::surround(py, &self.folder, false, check)

@@ -9,7 +9,7 @@ use clockwork_core::resource::Address;
 use pyo3::prelude::*;
 use pythonize::pythonize;
 
-use crate::engine::{self, Approval, Decisions, Options, ScriptRun, Session};
+use crate::engine::{self, Decisions, Options, ScriptRun, Session};
 use crate::progress::observer;
 
 /// Stops a run from another thread.
@@ -84,9 +84,10 @@ pub fn run_script<'py>(
     };
     let script = Script { text, prelude: prelude.to_owned(), sections, uses_own_modules: false };
     let contexts = Decisions::new();
-    let run = ScriptRun { file, script: &script, removes, stopped: &[], diffs: false, contexts: &contexts };
+    let run = ScriptRun { file, script: &script, removes, stopped: &[], diffs: plan, contexts: &contexts };
     let outcome = Session::within(py, &options, |session| {
-        if plan { session.plan(py, &run) } else { session.execute(py, &run, Approval::Given(&decided)) }
+        let (prepared, planned) = session.plan(py, &run)?;
+        if plan { Ok(planned) } else { session.execute(py, &run, prepared, &decided) }
     })?;
     with_intents(py, &outcome)
 }

@@ -1,7 +1,6 @@
 //! The engine as the core's workflow sees it.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use clockwork_core::compile::Script;
@@ -10,10 +9,10 @@ use clockwork_core::event::Observer;
 use clockwork_core::intent::Context;
 use clockwork_core::outcome::{CheckOutcome, DeployOutcome, HostError};
 use clockwork_core::resource::Address;
-use clockwork_core::workflow::ports::{self, Decide, Engine, Permissions, Project, ScriptRun, SessionOptions};
+use clockwork_core::workflow::ports::{self, Engine, Permissions, Project, ScriptRun, SessionOptions};
 use pyo3::prelude::*;
 
-use crate::engine::{self, Approval, Cancel, Decisions, Options};
+use crate::engine::{self, Cancel, Decisions, Options, Prepared};
 use crate::project::PyProject;
 use crate::{check, errors, user_code};
 
@@ -26,6 +25,8 @@ struct PySession<'a> {
     project: &'a dyn Project,
     context: Context,
     observer: Arc<dyn Observer>,
+    /// The last script that was planned, by its text.
+    prepared: Option<(String, Prepared)>,
 }
 
 impl Engine for PyEngine {
@@ -54,10 +55,11 @@ impl Engine for PyEngine {
             fail_fast: options.fail_fast,
             context: context.clone(),
         };
+        let observer = Arc::clone(&options.observer);
         let session = Python::attach(|py| {
             engine::Session::open(py, &engine).map_err(|error| errors::to_core(py, error))
         })?;
-        Ok(Box::new(PySession { session, project, context, observer: Arc::clone(&options.observer) }))
+        Ok(Box::new(PySession { session, project, context, observer, prepared: None }))
     }
 }
 
@@ -99,18 +101,24 @@ impl ports::Session for PySession<'_> {
 
     fn plan(&mut self, run: &ScriptRun<'_>) -> Result<DeployOutcome> {
         let contexts = self.decisions(run.permissions.cloned().unwrap_or_default());
-        self.surrounded(run.script, |py| self.session.plan(py, &engine_run(run, &contexts)))
+        let run = engine_run(run, &contexts);
+        let (prepared, planned) = self.surrounded(run.script, |py| self.session.plan(py, &run))?;
+        self.prepared = Some((run.script.text.clone(), prepared));
+        Ok(planned)
     }
 
-    fn execute(&mut self, run: &ScriptRun<'_>, decide: Decide<'_>) -> Result<DeployOutcome> {
-        let decide = RefCell::new(decide);
-        let ask = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<Option<Decisions>> {
-            let decided = (*decide.borrow_mut())(planned).map_err(|error| errors::map(py, error))?;
-            Ok(decided.map(|permissions| self.decisions(permissions)))
-        };
+    fn execute(&mut self, run: &ScriptRun<'_>, permissions: &Permissions) -> Result<DeployOutcome> {
+        let planned = self.prepared.take().filter(|(text, _)| *text == run.script.text);
         let contexts = self.decisions(run.permissions.cloned().unwrap_or_default());
+        let decisions = self.decisions(permissions.clone());
         let run = engine_run(run, &contexts);
-        self.surrounded(run.script, |py| self.session.execute(py, &run, Approval::Asked(&ask)))
+        self.surrounded(run.script, |py| {
+            let prepared = match planned {
+                Some((_, prepared)) => prepared,
+                None => self.session.plan(py, &run)?.0,
+            };
+            self.session.execute(py, &run, prepared, &decisions)
+        })
     }
 
     fn check(
@@ -120,6 +128,7 @@ impl ports::Session for PySession<'_> {
     ) -> Result<(Vec<CheckOutcome>, Vec<HostError>)> {
         let project: &dyn Any = self.project.as_any();
         let Some(project) = project.downcast_ref::<PyProject>() else { return Ok((Vec::new(), Vec::new())) };
+        self.prepared = None;
         Python::attach(|py| {
             check::run(py, project, places, &self.session, wanted, &self.observer)
                 .map_err(|error| errors::to_core(py, error))

@@ -161,7 +161,7 @@ fn row(
     artifacts::choices(text, report, &resource.address);
     let is_told = match options.diffs {
         Diffs::None => false,
-        Diffs::OfChanges => resource.action != Action::Create,
+        Diffs::OfChanges => resource.action != Action::Create || report.has_written(&resource.address),
         Diffs::All => true,
     };
     if let (true, Some(diff)) = (is_told, &resource.diff) {

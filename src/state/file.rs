@@ -19,6 +19,8 @@ pub(super) const FORMAT: u64 = 2;
 struct Document {
     #[serde(default)]
     lineage: String,
+    #[serde(default)]
+    key: String,
     resources: Vec<StateEntry>,
 }
 
@@ -48,7 +50,7 @@ pub(super) fn read(path: &Path) -> Result<State> {
     }
     let document = migrate(document, format).map_err(|reason| corrupt(&reason))?;
     let document: Document = serde_json::from_value(document).map_err(|error| corrupt(&error.to_string()))?;
-    Ok(State { lineage: document.lineage, entries: document.resources })
+    Ok(State { lineage: document.lineage, key: document.key, entries: document.resources })
 }
 
 /// Writes a state, in one step, for the user's eyes only.
@@ -57,6 +59,7 @@ pub(super) fn write(path: &Path, state: &State) -> Result<()> {
         "format": FORMAT,
         "clockwork": VERSION,
         "lineage": state.lineage,
+        "key": state.key,
         "resources": state.entries,
     });
     atomic_file::replace(path, &format!("{document:#}\n"), FilePolicy::Record)

@@ -36,9 +36,10 @@ pub struct Rename {
 /// All that is known: entries by host and identity.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
-    /// Tells the things of this state from those of any other: it is put on what can carry a label, and is the key of
-    /// the hashes that stand for secrets. Empty until something is written.
+    /// The label of the things of this state, where they can carry one. Empty until something is written.
     pub lineage: String,
+    /// The key of the hashes that stand for secrets and contents. Unlike the lineage, it stays here.
+    pub key: String,
     entries: Vec<StateEntry>,
 }
 

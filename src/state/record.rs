@@ -56,7 +56,7 @@ fn pending(intent: PendingAction, removal: Removal) -> Pending {
 
 /// A resource is on its host as it is wanted.
 fn deployed(state: &mut State, outcome: &ResourceOutcome, wanted: &CompiledResource) {
-    let lineage = state.lineage.clone();
+    let key = state.key.clone();
     let entry = state.entry(wanted, &outcome.host);
     describe(entry, wanted);
     let pending = entry.pending.take();
@@ -68,7 +68,7 @@ fn deployed(state: &mut State, outcome: &ResourceOutcome, wanted: &CompiledResou
             entry.keep_leftovers(steps, &wanted.removal);
         }
     }
-    let content = wanted.content.as_ref().map(|sha256| keyed_sha256(lineage.as_bytes(), sha256.as_bytes()));
+    let content = wanted.content.as_ref().map(|sha256| keyed_sha256(key.as_bytes(), sha256.as_bytes()));
     let known = entry.deployed.as_ref().filter(|deployed| {
         !outcome.changed
             && (deployed.fields_fingerprint.is_none()

@@ -79,15 +79,16 @@ impl Store {
         }
     }
 
-    /// Gives the state a lineage, where it has none.
+    /// Gives the state a lineage and a key, where it has none.
     pub fn ensure_lineage(&self) -> Result<()> {
         if !self.read()?.lineage.is_empty() {
             return Ok(());
         }
-        let lineage = random().map_err(|source| Error::Write { path: self.path.clone(), source })?;
+        let failed = |source| Error::Write { path: self.path.clone(), source };
+        let (lineage, key) = (random().map_err(failed)?, random().map_err(failed)?);
         self.update(|state| {
             if state.lineage.is_empty() {
-                state.lineage = lineage;
+                (state.lineage, state.key) = (lineage, key);
             }
         })
     }

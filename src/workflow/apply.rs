@@ -81,28 +81,17 @@ impl Run<'_> {
     /// whether orphans were dealt with.
     fn deploy_at_once(&self, session: &mut dyn Session, report: &mut Report, deploy: &Script) -> Result<bool> {
         let run = self.script_run("deploy.py", deploy, false, &[]);
-        if self.options.only_looks() {
-            let mut planned = session.plan(&run)?;
-            self.compare(&mut planned, report);
-            self.finish(report, planned, Decision::Open)?;
-            return Ok(true);
+        let mut planned = session.plan(&run)?;
+        self.compare(&mut planned, report);
+        let decision = self.decide(report, &planned)?;
+        if !decision.goes() {
+            self.finish(report, planned, decision)?;
+            return Ok(self.options.only_looks());
         }
-        let mut decision = Decision::Open;
-        let mut decide = |planned: &DeployOutcome| {
-            let mut planned = planned.clone();
-            self.compare(&mut planned, report);
-            decision = self.decide(report, &planned)?;
-            if !decision.goes() {
-                return Ok(None);
-            }
-            self.announce(&planned)?;
-            Ok(Some(self.permissions(deploy, &planned, None)))
-        };
-        let mut outcome = session.execute(&run, &mut decide)?;
+        self.announce(&planned)?;
+        let mut outcome = session.execute(&run, &self.permissions(deploy, &planned, None))?;
         self.compare(&mut outcome, report);
-        if decision.goes() {
-            self.record(&outcome)?;
-        }
+        self.record(&outcome)?;
         self.finish(report, outcome, decision)?;
         Ok(decision.prunes())
     }
@@ -162,7 +151,7 @@ impl Run<'_> {
             permission.puts_back =
                 beside.set_aside.iter().any(|work| work.identity == *identity && work.hosts.has(host));
         }
-        let mut deployed = session.execute(&run, &mut |_| Ok(Some(permissions.clone())))?;
+        let mut deployed = session.execute(&run, &permissions)?;
         self.compare(&mut deployed, report);
         let back = self.end_set_aside(session, report, beside, &planned_removals, &aside, &mut deployed)?;
         self.record(&deployed)?;
@@ -210,7 +199,7 @@ impl Run<'_> {
         let permissions = self.permissions(&script, planned, aside);
         let run = self.script_run(REMOVALS, &script, aside.is_none(), &[]);
         let run = ScriptRun { permissions: Some(&permissions), ..run };
-        let mut done = self.removed(session.execute(&run, &mut |_| Ok(Some(permissions.clone())))?);
+        let mut done = self.removed(session.execute(&run, &permissions)?);
         self.compare(&mut done, report);
         if aside.is_none() {
             self.record(&done)?;

@@ -98,7 +98,7 @@ impl Run<'_> {
             } else {
                 orphans.iter().filter(|resource| resource.changed).count()
             },
-            new_texts: others.iter().any(|r| r.action.is_change() && wrote(report, r)),
+            new_texts: others.iter().any(|r| r.action.is_change() && report.has_written(&r.address)),
         }
     }
 
@@ -120,7 +120,7 @@ impl Run<'_> {
         }
         let executes = |r: &&ResourceOutcome| {
             let compiled = self.resources.iter().find(|compiled| compiled.address == r.address);
-            r.action.is_change() && !r.gone && wrote(report, r) && compiled.is_some_and(|compiled| compiled.executes)
+            r.action.is_change() && !r.gone && report.has_written(&r.address) && compiled.is_some_and(|compiled| compiled.executes)
         };
         let written: Vec<String> = planned.resources.iter().filter(executes).map(named).collect();
         if written.is_empty() {
@@ -199,11 +199,4 @@ impl Run<'_> {
 
 fn named(resource: &ResourceOutcome) -> String {
     format!("{} on {}", resource.address, resource.host)
-}
-
-/// Whether a model wrote a resource's artifact in this run.
-fn wrote(report: &Report, resource: &ResourceOutcome) -> bool {
-    report.artifacts.iter().any(|artifact| {
-        artifact.outcome.address == resource.address && !artifact.outcome.pinned && artifact.content.is_some()
-    })
 }

@@ -21,10 +21,11 @@ pub(super) fn resources(
     project: &dyn Project,
     scope: &mut Scope,
     artifacts: &Artifacts,
+    inventory: &str,
     notes: &mut Vec<String>,
 ) -> Result<Vec<CompiledResource>> {
     let with_deploy = options.verb != crate::cli::Verb::Destroy;
-    let mut all = compiled(project, &scope.places, artifacts, with_deploy, &scope.state.lineage)?;
+    let mut all = compiled(project, &scope.places, artifacts, with_deploy, &scope.state.key)?;
     if let Some(only) = &options.only {
         for resource in &mut all {
             let its = only.iter().filter(|(of, _)| *of == resource.address).map(|(_, host)| host.clone());
@@ -33,7 +34,7 @@ pub(super) fn resources(
     }
     if with_deploy {
         let files = project.source().map(|source| ProjectFiles { folder: project.folder(), source });
-        conflicts::check(&all, files.as_ref(), is_local(&project.inventory()?))?;
+        conflicts::check(&all, files.as_ref(), is_local(inventory))?;
     }
     let told = conflicts::order_by_uses(&mut all);
     if with_deploy && options.only_looks() {
@@ -50,7 +51,7 @@ fn compiled(
     places: &[usize],
     artifacts: &Artifacts,
     with_deploy: bool,
-    lineage: &str,
+    key: &str,
 ) -> Result<Vec<CompiledResource>> {
     let mut all = Vec::with_capacity(places.len());
     for (mut resource, values) in project.compile(places, artifacts, with_deploy)? {
@@ -58,7 +59,7 @@ fn compiled(
         for claim in resource.claims.iter_mut().chain(&mut resource.uses) {
             *claim = normalise(claim);
         }
-        resource.seal(lineage, &values);
+        resource.seal(key, &values);
         all.push(resource);
     }
     Ok(all)

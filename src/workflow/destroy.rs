@@ -1,7 +1,6 @@
 //! Destroy: takes everything down, the last one first, or finds out what that would be.
 
 use super::Run;
-use super::approval::Decision;
 use super::compile::{script, target};
 use super::ports::Session;
 use crate::compile::Phase;
@@ -26,29 +25,16 @@ impl Run<'_> {
             outcome.resources.iter_mut().for_each(|resource| resource.gone = false);
             outcome
         };
-        let mut decision = Decision::Open;
-        let outcome = if self.options.only_looks() {
-            let mut planned = marked(session.plan(&run)?);
-            self.compare(&mut planned, report);
-            planned
-        } else {
-            let mut decide = |planned: &DeployOutcome| {
-                let mut planned = marked(planned.clone());
-                self.compare(&mut planned, report);
-                decision = self.decide(report, &planned)?;
-                if !decision.goes() {
-                    return Ok(None);
-                }
-                self.announce(&planned)?;
-                Ok(Some(self.permissions(&script, &planned, None)))
-            };
-            let mut outcome = marked(session.execute(&run, &mut decide)?);
+        let mut planned = marked(session.plan(&run)?);
+        self.compare(&mut planned, report);
+        let decision = self.decide(report, &planned)?;
+        let mut outcome = planned;
+        if decision.goes() {
+            self.announce(&outcome)?;
+            outcome = marked(session.execute(&run, &self.permissions(&script, &outcome, None))?);
             self.compare(&mut outcome, report);
-            if decision.goes() {
-                self.record(&outcome)?;
-            }
-            outcome
-        };
+            self.record(&outcome)?;
+        }
         self.finish(report, outcome, decision)?;
         self.note_unremovable(report, &unremovable);
         self.note_hosts_away(report);

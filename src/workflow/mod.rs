@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cli::Verb;
-use crate::compile::Deployment;
+use crate::compile::{Deployment, Hosts};
 use crate::error::{Error, Result};
 use crate::event::Observer;
 use crate::intent::SecretValues;
@@ -33,6 +33,7 @@ use crate::graph::Graph;
 use crate::resource::{CompiledResource, DeclaredResource};
 use crate::settings::Settings;
 use crate::state::{Rename, Store};
+use crate::suggestion;
 
 use self::options::Options;
 use self::ports::{Approver, Engine, Process, Project, Session, Source};
@@ -140,8 +141,9 @@ fn stages(ports: &Ports<'_>, options: &Options, report: &mut Report) -> Result<(
         return Ok(());
     }
 
-    let resources = compile::resources(options, project, &mut scope, &artifacts, &mut report.notes)?;
     let inventory = project.inventory()?;
+    let resources =
+        compile::resources(options, project, &mut scope, &artifacts, &inventory, &mut report.notes)?;
     let deployment = compile::deployment(project, &resources, inventory, verb != Verb::Destroy)?;
     // The compiled files are those of the last apply, and whole.
     if !options.unattended {
@@ -172,12 +174,29 @@ fn stages(ports: &Ports<'_>, options: &Options, report: &mut Report) -> Result<(
 
 impl Run<'_> {
     fn deploy(&self, session: &mut dyn Session, report: &mut Report) -> Result<()> {
+        self.check_hosts(&session.hosts())?;
         if self.options.verb == Verb::Destroy {
             return self.destroy(session, report);
         }
         self.apply(session, report)?;
         if self.options.check && !report.dry_run {
             check::run(session, self.options, self.scope, report)?;
+        }
+        Ok(())
+    }
+
+    /// Fails where a resource is for a host that the inventory does not have. A repair knows the hosts by the state.
+    fn check_hosts(&self, hosts: &[String]) -> Result<()> {
+        if self.options.is_repair() || self.destroys() {
+            return Ok(());
+        }
+        let known: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        for resource in self.resources {
+            let Hosts::Only(names) = &resource.hosts else { continue };
+            let Some(unknown) = names.iter().find(|name| !hosts.contains(name)) else { continue };
+            let hint = suggestion::hint(unknown, &known, "It has none.");
+            let reason = format!("it is for the host '{unknown}', which is not in the inventory. {hint}");
+            return Err(Error::Compile { address: resource.address.clone(), reason });
         }
         Ok(())
     }

@@ -20,8 +20,9 @@ use crate::settings::Model;
 
 /// The place where a project comes from.
 pub trait Source {
-    /// Runs main.py, or takes a list of resources as it is.
-    fn load(&self) -> Result<Box<dyn Project + '_>>;
+    /// Runs main.py, or takes a list of resources as it is. With `asks`, resources are also asked what they want of a
+    /// model.
+    fn load(&self, asks: bool) -> Result<Box<dyn Project + '_>>;
 
     /// The folder and the name of the file that is meant, whether or not there is one. None for a list.
     fn place(&self) -> Option<(PathBuf, String)>;
@@ -38,7 +39,8 @@ pub trait Project: Sync {
     /// All resources, each after what it needs.
     fn resources(&self) -> &[DeclaredResource];
 
-    /// The questions that these resources ask a model, for those that ask any.
+    /// The questions that these resources ask a model, for those that ask any. They were read with the project, and are
+    /// given once.
     fn requests(&self, places: &[usize]) -> Result<Vec<Request>>;
 
     /// Checks an answer the way its resource wants it: gives what to pin, or what is wrong with it.
@@ -101,9 +103,8 @@ pub trait Session {
     /// Finds out what a script would do. Nothing is changed.
     fn plan(&mut self, run: &ScriptRun<'_>) -> Result<DeployOutcome>;
 
-    /// Runs a script. Before anything is done, `decide` is shown what is going to be done; where it gives nothing, the
-    /// outcome is the plan.
-    fn execute(&mut self, run: &ScriptRun<'_>, decide: Decide<'_>) -> Result<DeployOutcome>;
+    /// Executes a script. Where it was the last one that was planned, it goes on from there.
+    fn execute(&mut self, run: &ScriptRun<'_>, permissions: &Permissions) -> Result<DeployOutcome>;
 
     /// Tries the assertions of resources on those hosts that are `wanted`.
     fn check(
@@ -115,9 +116,6 @@ pub trait Session {
     /// Disconnects.
     fn close(self: Box<Self>) -> Result<()>;
 }
-
-/// Decides whether what is planned is done, and what operations may do.
-pub type Decide<'a> = &'a mut dyn FnMut(&DeployOutcome) -> Result<Option<Permissions>>;
 
 /// A script, and how it is run.
 #[derive(Clone, Copy)]

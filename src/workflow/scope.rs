@@ -100,7 +100,8 @@ pub(super) fn open<'a>(
     notes: &mut Vec<String>,
 ) -> Result<Box<dyn Project + 'a>> {
     let can_do_without = options.verb == Verb::Destroy || options.saved.is_some();
-    let error = match ports.source.load() {
+    let asks = matches!(options.verb, Verb::Apply | Verb::Plan | Verb::Generate);
+    let error = match ports.source.load(asks) {
         Err(error) if can_do_without && is_ours(&error) => error,
         loaded => return loaded,
     };

@@ -38,6 +38,10 @@ impl Approver for Asker {
         self.terminal && self.asks
     }
 
+    fn shows_diffs(&self) -> bool {
+        self.can_ask()
+    }
+
     fn approve(&self, planned: &Report, question: &Question) -> Result<Approval> {
         let go = Approval::Go { prune: self.prune };
         if !planned.deploy.changed() {
@@ -70,11 +74,12 @@ impl Asker {
         let text = if question.destroys {
             "Take all this down?"
         } else if question.takes_over {
-            "Something that this project did not make is going to be overwritten, replaced or removed. Go on?"
+            "Something that this project did not make, or that was edited since, is going to be overwritten, replaced or \
+             removed. Go on?"
         } else if question.takes_away {
             "Something is going to be removed or replaced. Go on?"
         } else {
-            "A model has just written some of this. Go on?"
+            "A model has just written or chosen some of what is shown above. Go on?"
         };
         let defaults_to_no = question.defaults_to_no();
         let answer = ask(py, &format!("{text} {}", if defaults_to_no { "[y/N]" } else { "[Y/n]" }))?;

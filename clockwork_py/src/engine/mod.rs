@@ -28,7 +28,7 @@ mod threads;
 pub use cancel::Cancel;
 pub use execute::Decisions;
 pub use script::ScriptRun;
-pub use session::{Approval, Options, Session};
+pub use session::{Options, Prepared, Session};
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;

@@ -41,16 +41,10 @@ pub struct Options<'a> {
     pub context: Context,
 }
 
-/// Decides on a plan: returns the contexts of its operations, or None if it is not to be executed.
-pub type Decide<'a> = &'a dyn Fn(Python<'_>, &DeployOutcome) -> PyResult<Option<Decisions>>;
-
-/// The approval that a script needs to be executed.
-#[derive(Clone, Copy)]
-pub enum Approval<'a> {
-    /// It has been decided, with these contexts.
-    Given(&'a Decisions),
-    /// The plan is shown while hosts wait.
-    Asked(Decide<'a>),
+/// A script that is prepared on all hosts, and can be executed as long as nothing else was.
+pub struct Prepared {
+    script: Arc<Script>,
+    total: usize,
 }
 
 /// The hosts of a run. Each is connected to once, when something first needs it.
@@ -139,37 +133,26 @@ impl Session {
         &self.cancel
     }
 
-    /// Finds out what a script would change, and changes nothing.
+    /// Prepares a script: finds out what it would change, and changes nothing.
     ///
     /// An operation that fails or a host that is away is no error here: the outcome has it. An error is
     /// `KeyboardInterrupt`, after everything has been stopped.
-    pub fn plan(&self, py: Python<'_>, run: &ScriptRun<'_>) -> PyResult<DeployOutcome> {
-        let (script, _) = self.prepare(py, run, true)?;
-        Ok(outcome(run.script, &script, Stage::Planned))
+    pub fn plan(&self, py: Python<'_>, run: &ScriptRun<'_>) -> PyResult<(Prepared, DeployOutcome)> {
+        let (script, total) = self.prepare(py, run, run.diffs)?;
+        let planned = outcome(run.script, &script, Stage::Planned);
+        Ok((Prepared { script, total }, planned))
     }
 
-    /// Executes a script. Where the decision is against it, the outcome is the plan.
-    ///
-    /// Errors are those of [`Session::plan`], and those of the decision.
+    /// Executes a script that is prepared, in the contexts that were decided on. Errors are those of
+    /// [`Session::plan`].
     pub fn execute(
         &self,
         py: Python<'_>,
         run: &ScriptRun<'_>,
-        approval: Approval<'_>,
+        prepared: Prepared,
+        decisions: &Decisions,
     ) -> PyResult<DeployOutcome> {
-        let (script, total) = self.prepare(py, run, run.diffs)?;
-        let decided;
-        let decisions = match approval {
-            Approval::Given(decisions) => decisions,
-            Approval::Asked(decide) => {
-                let planned = outcome(run.script, &script, Stage::Planned);
-                match decide(py, &planned)? {
-                    Some(decisions) => decided = decisions,
-                    None => return Ok(planned),
-                }
-                &decided
-            }
-        };
+        let Prepared { script, total } = prepared;
         if total > 0 {
             let order = schedule::order(py, &script)?;
             let execution = Execution::new(py, &script, order, decisions, &self.cancel)?;
