@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sysconfig
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from pydantic import Field, ValidationError
 
 import clockwork
+from clockwork.assertions import FileContains
 from clockwork.exceptions import DuplicateResourceError
 from clockwork.resources import DockerServiceResource, FileResource, Generated, Operation, Resource
 from support.model_server import ModelServer, Reply
@@ -423,7 +425,7 @@ def test_an_address_may_be_there_once_for_each_host() -> None:
     clockwork.graph(motds("@docker/a", "@docker/b", ["c", "d"]))
     for hosts in (("a", "a"), ("a", ["b", "a"]), ("a", None)):
         with pytest.raises(DuplicateResourceError) as caught:
-            clockwork.graph(motds(*hosts))  # type: ignore[arg-type]
+            clockwork.graph(motds(*hosts))
         assert "FileResource 'motd' twice (test_kinds_powers.py, line" in str(caught.value)
         assert ") and (test_kinds_powers.py, line" in str(caught.value)
         assert "give one of them another name, or put them on different hosts with on=" in str(caught.value)
@@ -452,6 +454,37 @@ def test_each_host_gets_its_own(project: Project) -> None:
     done = project.python(script)
     assert "('motd', '@local', 'create')" in done.stdout, done.stdout + done.stderr
     assert [path.name for path in (project.folder / "out").iterdir()] == ["0"]
+
+
+class Picture(Resource):
+    """A kind that pins another form of an answer, and whose place assertions may mean."""
+
+    path: str
+    text: Annotated[str | None, Generated(text=True)] = None
+
+    def identity(self) -> str:
+        return f"path:{self.resolve(self.path)}"
+
+    def operations(self) -> Iterator[Operation]:
+        yield Operation(
+            "clockwork.operations.files.put", src=StringIO(self.text), dest=self.resolve(self.path)
+        )
+
+    def exact_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
+        return f"{artifact}<!-- checked -->\n"
+
+
+def test_what_is_pinned_and_what_assertions_mean_is_the_kinds_to_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_server: ModelServer
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model_server.script(Reply(text="<svg/>\n"))
+    picture = Picture(
+        name="a.svg", description="d", path="out/a.svg", assertions=[FileContains(text="checked")]
+    )
+    result = clockwork.apply([picture], base_url=model_server.base_url)
+    assert result.artifacts[0].content == "<svg/>\n<!-- checked -->\n"
+    assert [check.ok for check in result.checks] == [True]
 
 
 def test_built_in_kinds_are_not_special() -> None:

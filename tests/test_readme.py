@@ -50,7 +50,7 @@ def test_a_kind_that_returns_code(served_project: Project, model_server: ModelSe
     target = served_project.folder / "note"
     served_project.write(EXAMPLES["code"].replace("/tmp/clockwork-note", str(target)))
     assert served_project.actions("apply") == {"note.txt": "create"}
-    assert (target / "note.txt").read_text() == "Tick.\n"
+    assert (target / "note.txt").read_text() == "Tick."
     assert served_project.actions("apply") == {"note.txt": "unchanged"}
     assert served_project.actions("destroy") == {"note.txt": "remove"}
 
