@@ -88,6 +88,18 @@ def test_a_folder_comes_before_what_lies_in_it_and_goes_after_it(project: Projec
     assert list(there.iterdir()) == []
 
 
+def test_what_a_folder_needs_may_lie_in_it(project: Project) -> None:
+    project.write(
+        FOLDERS
+        + """
+first = FileResource(name="first", content="x", directory="out/site")
+second = FileResource(name="second", content="x", path="out/second", depends_on=[first])
+"""
+        + FOLDER.replace("mode=", "depends_on=[second], mode=")
+    )
+    assert list(project.actions("apply")) == ["first", "second", "folder"]
+
+
 def test_two_folders_at_one_place(project: Project) -> None:
     project.write(FOLDERS + FOLDER + 'other = DirectoryResource(name="other", path="out/x/../site")\n')
     done = project.run("plan")

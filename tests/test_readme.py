@@ -45,6 +45,16 @@ def test_a_kind_of_your_own(served_project: Project, model_server: ModelServer) 
     assert not list(target.iterdir())
 
 
+def test_a_kind_that_returns_code(served_project: Project, model_server: ModelServer) -> None:
+    model_server.script(Reply(text="Tick.\n"))
+    target = served_project.folder / "note"
+    served_project.write(EXAMPLES["code"].replace("/tmp/clockwork-note", str(target)))
+    assert served_project.actions("apply") == {"note.txt": "create"}
+    assert (target / "note.txt").read_text() == "Tick."
+    assert served_project.actions("apply") == {"note.txt": "unchanged"}
+    assert served_project.actions("destroy") == {"note.txt": "remove"}
+
+
 def test_type_checkers_have_nothing_against_it(tmp_path: Path) -> None:
     for name, example in EXAMPLES.items():
         (tmp_path / f"{name}.py").write_text(example)

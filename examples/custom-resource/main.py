@@ -6,10 +6,11 @@ It runs on any machine, on the small local model without a key:
     clockwork destroy examples/custom-resource
 """
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from io import StringIO
+from typing import Annotated
 
-from clockwork.resources import Resource
+from clockwork.resources import Generated, Operation, Resource
 
 
 class Signpost(Resource):
@@ -17,38 +18,37 @@ class Signpost(Resource):
 
     folder: str
     language: str = "English"
+    # A text of its own, which the model writes where it is left out.
+    text: Annotated[str | None, Generated(text=True)] = None
 
-    def needs_artifact_generation(self) -> bool:
-        # True has the model write a text, which the methods below find under the resource's name.
-        return True
+    def identity(self) -> str:
+        # Two signposts in one folder are refused, and one with another folder has moved.
+        return f"path:{self.resolve(self.folder)}"
 
-    def to_pyinfra_operations(self, artifacts: dict[str, Any]) -> str:
-        # It returns pyinfra code. `!r` writes a value as a Python literal, so that no text, whatever
-        # quotes or lines it has, can become code.
-        return f"""
-        files.directory(name={f"Make the folder of {self.name}"!r}, path={self.folder!r})
-        files.put(
-            name={f"Write the text of {self.name}"!r},
-            src=StringIO({artifacts[self.name]!r}),
-            dest={f"{self.folder}/signpost.txt"!r},
+    def operations(self) -> Iterator[Operation]:
+        folder = self.resolve(self.folder)
+        yield Operation("clockwork.operations.files.directory", name=f"Make {folder}", path=folder)
+        yield Operation(
+            "clockwork.operations.files.put",
+            name=f"Write the text of {self.name}",
+            src=StringIO(self.text),
+            dest=f"{folder}/signpost.txt",
             mode="644",
         )
-        files.link(
-            name={f"Link to the text of {self.name}"!r},
-            path={f"{self.folder}/latest"!r},
-            target="signpost.txt",
+        # A short name means one of pyinfra's own operations.
+        yield Operation(
+            "files.link", name=f"Link to {self.name}", path=f"{folder}/latest", target="signpost.txt"
         )
-        """
 
-    def to_pyinfra_destroy_operations(self, artifacts: dict[str, Any] | None = None) -> str:
-        return f"""
-        files.link(path={f"{self.folder}/latest"!r}, present=False)
-        files.file(path={f"{self.folder}/signpost.txt"!r}, present=False)
-        """
+    def destroy_operations(self) -> Iterator[Operation]:
+        folder = self.resolve(self.folder)
+        yield Operation("files.link", path=f"{folder}/latest", present=False)
+        yield Operation("clockwork.operations.files.file", path=f"{folder}/signpost.txt", present=False)
+        yield Operation("clockwork.operations.files.directory", path=folder, present=False)
 
 
 hills = Signpost(
     name="hills",
     description="What a hiker reads at the foot of three green hills, in two sentences",
-    folder=str(Path(__file__).parent / "output" / "hills"),
+    folder="output/hills",
 )

@@ -55,7 +55,10 @@ def unit(unit: str, present: bool = True) -> Iterator[PyinfraCommand]:
 
 @operation()
 def reload(unit: str) -> Iterator[PyinfraCommand]:
-    """Lets systemd forget a unit whose file is gone."""
-    if host.get_fact(UnitStatus, unit=unit)["LoadState"] != "not-found":
+    """Lets systemd forget a unit whose file is gone, also that it failed."""
+    found = host.get_fact(UnitStatus, unit=unit)
+    if found["LoadState"] != "not-found" or found["ActiveState"] == "failed":
         yield Intent("remove")
         yield StringCommand("systemctl daemon-reload")
+        # One that has not failed is unknown by now, and that is what is wanted.
+        yield StringCommand(f"systemctl reset-failed {quote(unit)} 2>/dev/null || true")

@@ -39,6 +39,7 @@ daemon-reload)
     for unit in "$units"/*; do [ ! -e "$unit" ] || cp "$unit" "$state/loaded/"; done
     ;;
 enable) touch "$state/enabled/$2" ;;
+reset-failed) fail "Unit $2 not loaded." ;;
 disable) [ "$2" = --now ] || fail "what is this?"; rm -f "$state/enabled/$3" "$state/active/$3" ;;
 restart) rm -f "$state/active/$2"; start "$2" ;;
 is-active) [ "$2" = --quiet ] && [ -e "$state/active/$3" ] || exit 3 ;;

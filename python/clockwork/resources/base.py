@@ -260,6 +260,10 @@ class Resource(BaseModel, _core.Resource):
             ValueError: What is wrong with it, in words for the model, which is asked to mend it.
         """
 
+    def exact_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
+        """Gives what is pinned of a valid answer: itself, or a more exact form, such as an image with its digest."""
+        return artifact
+
     def _needs(self) -> list[Resource]:
         """All that has to be there before it: what it depends on, and what the groups do that it is in."""
         # What is put into the list later is not validated, and may be a group.
@@ -270,12 +274,14 @@ class Resource(BaseModel, _core.Resource):
         return needs
 
     def _own_path(self) -> str | None:
-        """The path that assertions on files mean where they name none, as the user wrote it."""
-        return None
+        """The path that assertions on files mean where they name none: that of the identity, if it is one."""
+        what, _, path = self.identity().partition(":")
+        return path if what == "path" else None
 
     @model_validator(mode="after")
     def _can_be_asserted(self) -> Self:
-        checked(self.assertions, self._own_path(), type(self).__name__)
+        if self.assertions:
+            checked(self.assertions, self._own_path(), type(self).__name__)
         return self
 
     def _text_field(self) -> str | None:
@@ -339,7 +345,7 @@ class Resource(BaseModel, _core.Resource):
         if self._open_fields():
             self._completed(artifact)
         self.validate_artifact(artifact)
-        return artifact
+        return self.exact_artifact(artifact)
 
     def _completed(self, artifact: Any) -> Self:
         """A copy whose open fields have the values of an answer. What the user gave stays, and so does the rest.

@@ -69,9 +69,6 @@ class DirectoryResource(Resource):
     def _target(self) -> str:
         return self.resolve(self.path).rstrip("/")
 
-    def _own_path(self) -> str:
-        return self.path
-
     @field_validator("path")
     @classmethod
     def _is_no_root(cls, path: str) -> str:

@@ -142,9 +142,8 @@ class DockerServiceResource(Resource):
         source, colon, rest = volume.partition(":")
         return f"{self.resolve(source)}:{rest}" if colon and source.startswith((".", "~")) else volume
 
-    def _check_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
+    def exact_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
         """Pins the very image that the name means today, where the engine can tell."""
-        artifact = super()._check_artifact(artifact)
         if isinstance(artifact, dict) and "image" in artifact:
             return {**artifact, "image": with_digest(artifact["image"])}
         return artifact
