@@ -169,9 +169,7 @@ impl Project for PyProject {
         with_deploy: bool,
     ) -> Result<Vec<(CompiledResource, Map<String, Value>)>> {
         self.with(|py| {
-            user_code::surround(py, &self.folder, false, || {
-                self.compiled(py, places, artifacts, with_deploy)
-            })
+            user_code::surround(py, &self.folder, false, || self.compiled(py, places, artifacts, with_deploy))
         })
     }
 

@@ -10,7 +10,9 @@ use clockwork_core::event::Observer;
 use clockwork_core::intent::Context;
 use clockwork_core::outcome::{CheckOutcome, DeployOutcome, HostError};
 use clockwork_core::resource::Address;
-use clockwork_core::workflow::ports::{self, Decide, Engine, Permissions, Project, ScriptRun, SessionOptions};
+use clockwork_core::workflow::ports::{
+    self, Decide, Engine, Permissions, Project, ScriptRun, SessionOptions,
+};
 use pyo3::prelude::*;
 
 use crate::engine::{self, Approval, Cancel, Decisions, Options};
