@@ -6,14 +6,21 @@ import json
 import subprocess
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import pytest
 from pydantic import Field, ValidationError
 
 import clockwork
 from clockwork.exceptions import DuplicateResourceError
-from clockwork.resources import DockerServiceResource, FileResource, Generated, Operation, Resource
+from clockwork.resources import (
+    DockerServiceResource,
+    FileResource,
+    Generated,
+    Operation,
+    Resource,
+    _image_digest,
+)
 from support.model_server import ModelServer, Reply
 from support.project import clean_environment
 
@@ -175,6 +182,44 @@ def test_a_models_values_are_validated_as_fields(
     assert result.artifacts[0].content == {"port": 8080, "paths": ["/"]}
     assert "greater than or equal to 1024" in model_server.requests[1].prompt
     assert "echo 8080 > l" in (tmp_path / ".clockwork/pyinfra/deploy.py").read_text()
+
+
+class Pod(Resource):
+    """A kind with words of its own for the model, and fields that name container images."""
+
+    instructions: ClassVar[str | None] = "Prefer small images of Debian."
+
+    base: Annotated[str | None, Generated("The image", format="container-image")] = None
+    sidecars: Annotated[list[str], Generated("More images", format="container-image", suggested=True)] = []
+
+    def operations(self) -> Iterator[Operation]:
+        yield Operation("server.shell", commands=[f"echo {self.base} {self.sidecars}"])
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_images_of_a_kind_of_a_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_server: ModelServer, found: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exact = f"@sha256:{'0' * 64}" if found else ""
+    monkeypatch.setattr(_image_digest, "with_digest", lambda image: image + exact)
+    model_server.script(
+        Reply(text='{"base": "debian:13", "sidecars": ["me/app:1"]}'),
+        Reply(text='{"base": "debian:13", "sidecars": ["redis:7", "nginx:1"]}'),
+    )
+    pod = Pod(name="p", description="d", suggest=["sidecars"])
+    result = clockwork.generate([pod], base_url=model_server.base_url)
+    assert result.artifacts[0].content == {
+        "base": f"debian:13{exact}",
+        "sidecars": [f"redis:7{exact}", f"nginx:1{exact}"],
+    }
+    first, second = model_server.requests
+    assert "Prefer small images of Debian." in first.prompt
+    assert "sidecars is not one of Docker's official images" in second.prompt
+    assert "container-image" not in json.dumps(first.body)
+    # The instructions are like the version of a prompt: other ones ask nobody again.
+    monkeypatch.setattr(Pod, "instructions", None)
+    assert clockwork.generate([pod], locked=True).artifacts[0].content == result.artifacts[0].content
 
 
 def test_one_resource_asks_one_question() -> None:

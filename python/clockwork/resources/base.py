@@ -17,6 +17,7 @@ from typing_extensions import Self
 
 from clockwork import _core
 from clockwork.assertions import AssertionList, checked
+from clockwork.resources._image_digest import with_digests
 from clockwork.resources._values import as_json, fields_of, secrets_in
 from clockwork.resources.generated import answer_of, marks_of, text_field
 from clockwork.resources.group import Component, Group, resources_of
@@ -142,8 +143,8 @@ class Resource(BaseModel, _core.Resource):
     placement: ClassVar[frozenset[str]] = frozenset()
     """The fields that say where or how the thing is put, and not what is in it: a change of them asks no model."""
 
-    # The template that words the question to the model.
-    __template__: ClassVar[str] = "resource"
+    instructions: ClassVar[str | None] = None
+    """The kind's own words for the model, shown in every question. A change of them makes no pinned answer stale."""
 
     name: str = Field(min_length=1)
     description: str | None = None
@@ -339,6 +340,8 @@ class Resource(BaseModel, _core.Resource):
         if self._open_fields():
             self._completed(artifact)
         self.validate_artifact(artifact)
+        if model is not None and isinstance(artifact, dict):
+            return {**artifact, **with_digests(artifact, model.model_json_schema())}
         return artifact
 
     def _completed(self, artifact: Any) -> Self:
