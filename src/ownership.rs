@@ -37,8 +37,8 @@ pub fn judge(outcome: &ResourceOutcome, state: &State) -> Ownership {
 
 fn owner(intent: &Intent, identity: &str, entry: Option<&StateEntry>, state: &State) -> Ownership {
     let lineage = &state.lineage;
-    let takes_content =
-        intent.overwrites.is_some() || (intent.action == IntentAction::Remove && intent.found.contains_key("sha256"));
+    let takes_content = intent.overwrites.is_some()
+        || (intent.action == IntentAction::Remove && intent.found.contains_key("sha256"));
     if takes_content {
         return owner_of_file(intent, entry, &state.key);
     }
@@ -70,7 +70,9 @@ fn owner_of_file(intent: &Intent, entry: Option<&StateEntry>, key: &str) -> Owne
         Some(_) => Ownership::Edited,
         // Format 1 kept the start of the hash among the fields, where it had the whole content.
         None => match deployed.fields.get("content").and_then(Value::as_str) {
-            Some(shown) if shown.contains(&format!("sha256 {}…", found.get(..12).unwrap_or("-"))) => Ownership::Ours,
+            Some(shown) if shown.contains(&format!("sha256 {}…", found.get(..12).unwrap_or("-"))) => {
+                Ownership::Ours
+            }
             Some(_) => Ownership::Edited,
             None => Ownership::Ours,
         },
@@ -111,7 +113,8 @@ mod tests {
 
     #[test]
     fn files_are_ours_by_their_content() {
-        let overwrite = intent(json!({"action": "change", "overwrites": "path:/a", "found": {"sha256": "one"}}));
+        let overwrite =
+            intent(json!({"action": "change", "overwrites": "path:/a", "found": {"sha256": "one"}}));
         let remove = intent(json!({"action": "remove", "found": {"sha256": "one"}}));
         for intent in [&overwrite, &remove] {
             let of = |entry: Option<&StateEntry>| owner(intent, "path:/a", entry, &state());
@@ -134,7 +137,11 @@ mod tests {
             let known = entry("container:a", None);
             assert_eq!(of(json!(LINEAGE), None), Ownership::Ours);
             assert_eq!(of(json!("other"), None), Ownership::ForeignThing);
-            assert_eq!(of(json!("other"), Some(&known)), Ownership::ForeignThing, "it has another owner by now");
+            assert_eq!(
+                of(json!("other"), Some(&known)),
+                Ownership::ForeignThing,
+                "it has another owner by now"
+            );
             assert_eq!(of(Value::Null, Some(&known)), Ownership::Ours);
             assert_eq!(of(Value::Null, None), Ownership::ForeignThing);
         }

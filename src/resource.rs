@@ -59,9 +59,12 @@ pub struct Request {
     /// The name that it had before, where it has another one now.
     #[serde(default)]
     pub renamed_from: Option<String>,
-    /// The template that words the question: `file`, `docker_service`, or `resource` for a kind
-    /// of the user's own.
-    pub template: String,
+    /// True if the answer is the text of a file, whose format the file's name decides.
+    #[serde(default)]
+    pub text: bool,
+    /// The kind's own words for the model. They are part of the prompt and not of the fingerprint.
+    #[serde(default)]
+    pub instructions: Option<String>,
     /// What the user wants, in the user's words.
     pub description: Option<String>,
     /// How long the text should be.
@@ -270,7 +273,9 @@ impl CompiledResource {
     /// Whether fields that an entry of format 1 keeps are those of this resource. Fields that came later do not count
     /// as long as they have their defaults.
     pub fn has_fields(&self, stored: &Map<String, Value>) -> bool {
-        let is_same = |(name, value): (&String, &Value)| self.fields.get(name).unwrap_or(&Value::Null) == value;
-        stored.iter().all(is_same) && self.given.iter().all(|name| name == "name" || stored.contains_key(name))
+        let is_same =
+            |(name, value): (&String, &Value)| self.fields.get(name).unwrap_or(&Value::Null) == value;
+        stored.iter().all(is_same)
+            && self.given.iter().all(|name| name == "name" || stored.contains_key(name))
     }
 }

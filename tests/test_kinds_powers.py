@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import pytest
 from pydantic import Field, ValidationError
@@ -12,7 +13,14 @@ from pydantic import Field, ValidationError
 import clockwork
 from clockwork.assertions import FileContains
 from clockwork.exceptions import DuplicateResourceError
-from clockwork.resources import DockerServiceResource, FileResource, Generated, Operation, Resource
+from clockwork.resources import (
+    DockerServiceResource,
+    FileResource,
+    Generated,
+    Operation,
+    Resource,
+    _image_digest,
+)
 from support.compiled import plain_pyinfra
 from support.model_server import ModelServer, Reply
 
@@ -158,6 +166,44 @@ def test_a_models_values_are_validated_as_fields(
     assert result.artifacts[0].content == {"port": 8080, "paths": ["/"]}
     assert "greater than or equal to 1024" in model_server.requests[1].prompt
     assert "echo 8080 > l" in (tmp_path / ".clockwork/pyinfra/deploy.py").read_text()
+
+
+class Pod(Resource):
+    """A kind with words of its own for the model, and fields that name container images."""
+
+    instructions: ClassVar[str | None] = "Prefer small images of Debian."
+
+    base: Annotated[str | None, Generated("The image", format="container-image")] = None
+    sidecars: Annotated[list[str], Generated("More images", format="container-image", suggested=True)] = []
+
+    def operations(self) -> Iterator[Operation]:
+        yield Operation("server.shell", commands=[f"echo {self.base} {self.sidecars}"])
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_images_of_a_kind_of_a_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_server: ModelServer, found: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exact = f"@sha256:{'0' * 64}" if found else ""
+    monkeypatch.setattr(_image_digest, "with_digest", lambda image: image + exact)
+    model_server.script(
+        Reply(text='{"base": "debian:13", "sidecars": ["me/app:1"]}'),
+        Reply(text='{"base": "debian:13", "sidecars": ["redis:7", "nginx:1"]}'),
+    )
+    pod = Pod(name="p", description="d", suggest=["sidecars"])
+    result = clockwork.generate([pod], base_url=model_server.base_url)
+    assert result.artifacts[0].content == {
+        "base": f"debian:13{exact}",
+        "sidecars": [f"redis:7{exact}", f"nginx:1{exact}"],
+    }
+    first, second = model_server.requests
+    assert "Prefer small images of Debian." in first.prompt
+    assert "sidecars is not one of Docker's official images" in second.prompt
+    assert "container-image" not in json.dumps(first.body)
+    # The instructions are like the version of a prompt: other ones ask nobody again.
+    monkeypatch.setattr(Pod, "instructions", None)
+    assert clockwork.generate([pod], locked=True).artifacts[0].content == result.artifacts[0].content
 
 
 def test_one_resource_asks_one_question() -> None:
@@ -324,20 +370,14 @@ class Picture(Resource):
             "clockwork.operations.files.put", src=StringIO(self.text), dest=self.resolve(self.path)
         )
 
-    def exact_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
-        return f"{artifact}<!-- checked -->\n"
 
-
-def test_what_is_pinned_and_what_assertions_mean_is_the_kinds_to_say(
+def test_which_path_assertions_mean_is_the_kinds_to_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_server: ModelServer
 ) -> None:
     monkeypatch.chdir(tmp_path)
     model_server.script(Reply(text="<svg/>\n"))
-    picture = Picture(
-        name="a.svg", description="d", path="out/a.svg", assertions=[FileContains(text="checked")]
-    )
+    picture = Picture(name="a.svg", description="d", path="out/a.svg", assertions=[FileContains(text="svg")])
     result = clockwork.apply([picture], base_url=model_server.base_url)
-    assert result.artifacts[0].content == "<svg/>\n<!-- checked -->\n"
     assert [check.ok for check in result.checks] == [True]
 
 

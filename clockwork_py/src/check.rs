@@ -15,8 +15,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::engine::{Cancel, Session};
-use crate::project::PyProject;
 use crate::network::{Network, seconds};
+use crate::project::PyProject;
 use crate::{errors, resource, traceback, user_code};
 
 /// The longest wait between two looks for an interrupt.

@@ -93,8 +93,8 @@ fn load_path(py: Python<'_>, path: &Path) -> PyResult<PyProject> {
         return Err(errors::exception(py, "LoadError", &message));
     };
     let constructed = PyList::empty(py);
-    let module =
-        run(py, &source, &file, &folder, &constructed).map_err(|error| explain(py, error, &shown, &folder))?;
+    let module = run(py, &source, &file, &folder, &constructed)
+        .map_err(|error| explain(py, error, &shown, &folder))?;
     let mut collector = Collector::new(py)?;
     for resource in constructed.iter() {
         collector.collect(&resource)?;

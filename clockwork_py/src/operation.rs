@@ -62,7 +62,8 @@ impl Reader<'_> {
         }
         if let Ok(text) = value.cast::<PyString>() {
             // A member of an enumeration of texts is its value.
-            let text = value.getattr_opt("value")?.map_or_else(|| Ok(text.to_string()), |value| value.extract())?;
+            let text =
+                value.getattr_opt("value")?.map_or_else(|| Ok(text.to_string()), |value| value.extract())?;
             return Ok(Argument::Text(text));
         }
         if value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>() {
@@ -152,7 +153,8 @@ fn check_function(function: &str) -> PyResult<()> {
     let parts: Vec<&str> = function.split('.').collect();
     let is_name = |part: &&str| {
         let mut chars = part.chars();
-        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+            && chars.all(|c| c.is_alphanumeric() || c == '_')
     };
     if parts[0].starts_with("__") || function.contains("<locals>") {
         let name = parts.last().copied().unwrap_or_default();

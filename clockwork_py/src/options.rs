@@ -52,12 +52,7 @@ impl Default for Again {
 
 impl Keywords {
     /// The options of a run of the workflow.
-    pub fn options(
-        self,
-        verb: Verb,
-        source: &Bound<'_, PyAny>,
-        overrides: Overrides,
-    ) -> PyResult<Options> {
+    pub fn options(self, verb: Verb, source: &Bound<'_, PyAny>, overrides: Overrides) -> PyResult<Options> {
         let lock_timeout = Duration::try_from_secs_f64(self.lock_timeout)
             .map_err(|_| PyValueError::new_err("lock_timeout is a number of seconds, from 0 on"))?;
         if let Some(out) = &self.out {

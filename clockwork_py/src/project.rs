@@ -168,11 +168,7 @@ impl Project for PyProject {
         self.with(|py| {
             let artifact = pythonize(py, artifact)?;
             let check = || question::check_artifact(self.resources[place].bind(py), &artifact, &self.folder);
-            if self.is_inside {
-                check()
-            } else {
-                user_code::surround(py, &self.folder, false, check)
-            }
+            if self.is_inside { check() } else { user_code::surround(py, &self.folder, false, check) }
         })
     }
 
@@ -183,9 +179,7 @@ impl Project for PyProject {
         with_deploy: bool,
     ) -> Result<Vec<(CompiledResource, Map<String, Value>)>> {
         self.with(|py| {
-            user_code::surround(py, &self.folder, false, || {
-                self.compiled(py, places, artifacts, with_deploy)
-            })
+            user_code::surround(py, &self.folder, false, || self.compiled(py, places, artifacts, with_deploy))
         })
     }
 

@@ -31,14 +31,13 @@ pub fn request(
         return Ok(None);
     }
     let text_field: Option<String> = resource.call_method0("_text_field")?.extract()?;
-    let template =
-        if text_field.is_some() { "file".to_owned() } else { resource.getattr("__template__")?.extract()? };
+    let instructions: Option<String> = resource.get_type().getattr("instructions")?.extract()?;
     let size = match resource.getattr_opt("size")? {
         Some(size) => depythonize(&size).unwrap_or_default(),
         None => ArtifactSize::default(),
     };
     let model = call("answer_model")?;
-    let schema =
+    let schema: Option<Value> =
         if model.is_none() { None } else { Some(depythonize(&model.call_method0("model_json_schema")?)?) };
     let connected = connected(resource, folder)?;
     let others = project.iter().filter(|other| other.kind != address.kind || other.name != address.name);
@@ -53,7 +52,8 @@ pub fn request(
     let renamed_from: Option<String> = resource.getattr("renamed_from")?.extract()?;
     Ok(Some(Request {
         renamed_from: renamed_from.filter(is_free),
-        template,
+        text: text_field.is_some() && schema.is_none(),
+        instructions: instructions.filter(|text| !text.trim().is_empty()),
         description: resource.getattr("description")?.extract()?,
         size,
         fields: given(resource, folder)?,

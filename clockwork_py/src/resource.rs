@@ -53,7 +53,8 @@ fn render(slf: &Bound<'_, Resource>, phase: Phase, artifacts: Option<&Bound<'_, 
     let py = slf.py();
     let address = address(slf)?;
     let name: String = slf.getattr("name")?.extract()?;
-    let artifact = artifacts.filter(|artifacts| !artifacts.is_none()).map(|artifacts| artifacts.get_item(&name));
+    let artifact =
+        artifacts.filter(|artifacts| !artifacts.is_none()).map(|artifacts| artifacts.get_item(&name));
     let completed = match artifact {
         Some(Ok(artifact)) => slf.call_method1("_completed", (artifact,))?,
         _ => slf.as_any().clone(),

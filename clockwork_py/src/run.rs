@@ -38,13 +38,8 @@ pub fn with_ports<T>(
     observer: &Arc<dyn Observer>,
     work: impl FnOnce(&Ports<'_>) -> T,
 ) -> T {
-    let ports = Ports {
-        source,
-        engine: &PyEngine,
-        approver,
-        process: &PyProcess,
-        observer: Arc::clone(observer),
-    };
+    let ports =
+        Ports { source, engine: &PyEngine, approver, process: &PyProcess, observer: Arc::clone(observer) };
     work(&ports)
 }
 

@@ -24,10 +24,8 @@ pub fn literal(value: &Argument, indent: Option<usize>) -> String {
             format!("[{}]", items.join(", "))
         }
         Argument::Map(items) => {
-            let items: Vec<String> = items
-                .iter()
-                .map(|(key, item)| format!("{}: {}", quote(key), literal(item, None)))
-                .collect();
+            let items: Vec<String> =
+                items.iter().map(|(key, item)| format!("{}: {}", quote(key), literal(item, None))).collect();
             format!("{{{}}}", items.join(", "))
         }
         Argument::TextFile(text) => format!("StringIO({})", literal(text, indent)),

@@ -36,7 +36,8 @@ fn call(code: &mut String, function: &str, arguments: &[(String, Argument)], ind
     let short: Vec<String> =
         arguments.iter().map(|(name, value)| format!("{name}={}", literal(value, None))).collect();
     let short = format!("{function}({})", short.join(", "));
-    let is_file = |(_, value): &(String, Argument)| matches!(value, Argument::TextFile(_) | Argument::BytesFile(_));
+    let is_file =
+        |(_, value): &(String, Argument)| matches!(value, Argument::TextFile(_) | Argument::BytesFile(_));
     if short.chars().count() <= WIDTH && !arguments.iter().any(is_file) {
         code.push_str(&short);
         return;

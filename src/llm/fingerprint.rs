@@ -44,7 +44,7 @@ pub(super) fn fingerprint(request: &Request) -> String {
 
 /// The part of a file's path that decides its format, if the file's name alone would decide it otherwise.
 fn file_type(request: &Request) -> Option<String> {
-    if request.template != "file" {
+    if !request.text {
         return None;
     }
     let path = request.fields.get("path")?.as_str()?;
@@ -77,7 +77,8 @@ mod tests {
         Request {
             address: Address { kind: "FileResource".into(), name: name.into() },
             renamed_from: None,
-            template: "file".into(),
+            text: true,
+            instructions: None,
             description: Some("A page".into()),
             size: ArtifactSize::Small,
             fields: fields.as_object().unwrap().clone(),
@@ -97,7 +98,7 @@ mod tests {
         let plain = request("a.md", &json!({}));
         let full = Request {
             address: Address { kind: "Greeting".into(), name: "hello".into() },
-            template: "resource".into(),
+            text: false,
             size: ArtifactSize::Large,
             fields: json!({"color": "red", "password": "x"}).as_object().unwrap().clone(),
             schema: Some(json!({
@@ -148,6 +149,13 @@ mod tests {
         assert_eq!(path("/etc/site.conf").as_deref(), Some("conf"));
         assert_eq!(path("/a/site.zig").as_deref(), Some("zig"));
         assert_eq!(path("/a/site"), None);
+    }
+
+    #[test]
+    fn instructions_do_not_count() {
+        let plain = request("a.md", &json!({}));
+        let instructed = Request { instructions: Some("Write in verse.".into()), ..plain.clone() };
+        assert_eq!(fingerprint(&instructed), fingerprint(&plain));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The wording of questions: a template for each kind, filled in with the user's data.
+//! The wording of questions: one template for the text of a file, and one for everything else, filled in with
+//! the user's data.
 //!
 //! The same request gives the same question. The user's data stands between tags that it cannot close, and
 //! secrets are taken out of it.
@@ -16,13 +17,13 @@ use crate::redact;
 use crate::resource::{ArtifactSize, ContextFile, ProjectResource, Request};
 use crate::templates;
 
-/// The templates: one for each kind that has its own, and those that they share.
+/// The templates: `text` and `resource` word a question, and the others are parts of them.
 const TEMPLATES: &[(&str, &str)] = &[
     ("system", include_str!("templates/system.j2")),
     ("author", include_str!("templates/author.j2")),
     ("schema", include_str!("templates/schema.j2")),
-    ("file", include_str!("templates/file.j2")),
-    ("docker_service", include_str!("templates/docker_service.j2")),
+    ("instructions", include_str!("templates/instructions.j2")),
+    ("text", include_str!("templates/text.j2")),
     ("resource", include_str!("templates/resource.j2")),
 ];
 
@@ -43,13 +44,11 @@ impl Prompt {
     /// `show_schema` puts the schema into the question, for servers that take none beside it.
     pub fn new(request: &Request, show_schema: bool) -> Result<Self> {
         let fields = shown_fields(request);
-        let format = match request.template.as_str() {
-            "file" => format_of(request),
-            _ => format::PLAIN,
-        };
+        let format = if request.text { format_of(request) } else { format::PLAIN };
         let schema = request.schema.as_ref().filter(|_| show_schema);
         let context = context! {
-            template => request.template.clone(),
+            text => request.text,
+            instructions => request.instructions.as_deref().map(str::trim),
             kind => request.address.kind.clone(),
             name => request.address.name.clone(),
             description => shown_description(request),
@@ -68,7 +67,7 @@ impl Prompt {
                 reason: format!("its prompt failed: {}", error.detail().unwrap_or("no such template")),
             })
         };
-        Ok(Self { system: render("system")?, user: render(&request.template)? })
+        Ok(Self { system: render("system")?, user: render(if request.text { "text" } else { "resource" })? })
     }
 }
 
@@ -79,7 +78,7 @@ impl Prompt {
         let format = format_of(request);
         let (system, user) = if request.schema.is_some() {
             ("You choose what fits best. Answer with JSON alone.", format!("Choose for this purpose: {what}"))
-        } else if request.template != "file" || format.prose {
+        } else if !request.text || format.prose {
             let words = words(request.size);
             (
                 "You are a writer. Answer with the text alone.",

@@ -67,8 +67,7 @@ pub(super) fn body(
         body.insert("stream_options".into(), json!({"include_usage": true}));
     }
     let mut provider = Map::new();
-    let is_json = question.request.template == "file"
-        && prompt::format_of(&question.request).syntax == Some(Syntax::Json);
+    let is_json = question.request.text && prompt::format_of(&question.request).syntax == Some(Syntax::Json);
     if endpoint.local
         && is_json
         && question.request.schema.is_none()
@@ -80,10 +79,8 @@ pub(super) fn body(
     if let Some(schema) =
         question.request.schema.as_ref().filter(|_| !conversation.rejected.has(OptionalPart::ResponseFormat))
     {
-        let mut schema = schema::strict(schema);
-        if endpoint.local {
-            schema = official_images::restrict(&question.request, &schema);
-        }
+        let strict = schema::strict(schema);
+        let schema = if endpoint.local { official_images::restrict(schema, &strict) } else { strict };
         let format = json!({"name": "artifact", "strict": true, "schema": schema});
         body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": format}));
         if endpoint.is_openrouter() {

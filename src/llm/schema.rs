@@ -2,11 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
+/// The `format` of a property that names a container image.
+pub(super) const CONTAINER_IMAGE: &str = "container-image";
+
 /// The depth to which a schema is followed, so that a recursive one ends.
 pub(super) const DEPTH: usize = 32;
 
 /// The schema in the form that strict servers want: no other properties, and all of them required. An
 /// optional property may be null instead.
+///
+/// The format of a container image is left out: strict servers know only the formats of the standard.
 ///
 /// It is a part of the question's fingerprint.
 pub(super) fn strict(schema: &Value) -> Value {
@@ -16,7 +21,11 @@ pub(super) fn strict(schema: &Value) -> Value {
             let required = required(object);
             let mut result: Map<String, Value> = object
                 .iter()
-                .filter(|(key, _)| !matches!(key.as_str(), "default" | "title" | "examples"))
+                .filter(|(key, value)| match key.as_str() {
+                    "default" | "title" | "examples" => false,
+                    "format" => *value != CONTAINER_IMAGE,
+                    _ => true,
+                })
                 .map(|(key, value)| {
                     let literal = matches!(key.as_str(), "enum" | "const" | "required");
                     (key.clone(), if literal { value.clone() } else { strict(value) })
@@ -70,7 +79,8 @@ mod tests {
         json!({
             "title": "Service", "type": "object", "required": ["image"], "additionalProperties": false,
             "properties": {
-                "image": {"type": "string", "minLength": 1},
+                "image": {"type": "string", "minLength": 1, "format": "container-image"},
+                "day": {"type": "string", "format": "date"},
                 "ports": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/port"}}, {"type": "null"}], "default": null},
                 "title": {"enum": ["a", "b"]},
             },
@@ -81,9 +91,11 @@ mod tests {
     #[test]
     fn the_strict_form_requires_all() {
         let strict = strict(&schema());
-        assert_eq!(strict["required"], json!(["image", "ports", "title"]));
+        assert_eq!(strict["required"], json!(["image", "day", "ports", "title"]));
         assert_eq!(strict["properties"]["title"], json!({"anyOf": [{"enum": ["a", "b"]}, {"type": "null"}]}));
         assert!(strict["properties"]["ports"].get("default").is_none());
+        assert_eq!(strict["properties"]["image"], json!({"type": "string", "minLength": 1}));
+        assert_eq!(strict["properties"]["day"]["anyOf"][0]["format"], "date");
         assert!(strict.get("title").is_none());
     }
 }

@@ -66,7 +66,11 @@ impl Argument {
             Self::List(items) => items.iter().map(Self::to_json).collect(),
             Self::Map(items) => {
                 let map: Map<_, _> = items.iter().map(|(key, item)| (key.clone(), item.to_json())).collect();
-                if items.iter().any(|(key, _)| key.starts_with('$')) { json!({ "$map": map }) } else { map.into() }
+                if items.iter().any(|(key, _)| key.starts_with('$')) {
+                    json!({ "$map": map })
+                } else {
+                    map.into()
+                }
             }
             Self::TextFile(inner) => json!({ "$text_file": inner.to_json() }),
             Self::BytesFile(bytes) => json!({ "$bytes_file": to_hex(bytes) }),

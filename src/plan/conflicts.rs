@@ -18,9 +18,9 @@ pub fn check(wanted: &[CompiledResource], project: Option<&ProjectFiles<'_>>, is
         let own = std::iter::once(&resource.identity).chain(&resource.claims);
         for claim in own {
             let holders = taken.entry(seen(claim)).or_default();
-            let other = holders.iter().find(|other| {
-                other.address != resource.address && meet(&other.hosts, &resource.hosts)
-            });
+            let other = holders
+                .iter()
+                .find(|other| other.address != resource.address && meet(&other.hosts, &resource.hosts));
             if let Some(other) = other {
                 return Err(conflict(other, resource, claim));
             }
@@ -81,7 +81,9 @@ fn conflict(one: &CompiledResource, other: &CompiledResource, claim: &str) -> Er
             None => format!("both claim '{claim}': give one of them another"),
         },
     };
-    Error::Conflict { message: format!("{}{} and {}{} {place}", one.address, at(one), other.address, at(other)) }
+    Error::Conflict {
+        message: format!("{}{} and {}{} {place}", one.address, at(one), other.address, at(other)),
+    }
 }
 
 /// The line on which a resource is defined, in parentheses.
@@ -94,7 +96,8 @@ fn ports(wanted: &[CompiledResource]) -> Result<()> {
     let mut all: Vec<(&CompiledResource, &str, &str, &str)> = Vec::new();
     for resource in wanted {
         for claim in &resource.claims {
-            let Some((address, port)) = claim.strip_prefix("port:").and_then(|port| port.rsplit_once(':')) else {
+            let Some((address, port)) = claim.strip_prefix("port:").and_then(|port| port.rsplit_once(':'))
+            else {
                 continue;
             };
             let is_every = |address: &str| matches!(address, "0.0.0.0" | "[::]" | "::");

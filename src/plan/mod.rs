@@ -48,14 +48,20 @@ pub fn compare(outcome: &mut DeployOutcome, wanted: &[CompiledResource], state: 
 
 fn prior(wanted: Option<&CompiledResource>, entry: Option<&StateEntry>) -> Prior {
     let deployed = entry.filter(|entry| entry.pending.is_none()).and_then(|entry| entry.deployed.as_ref());
-    let settled = wanted
-        .is_some_and(|wanted| deployed.is_some_and(|deployed| deployed.difference(wanted) == Difference::None));
+    let settled = wanted.is_some_and(|wanted| {
+        deployed.is_some_and(|deployed| deployed.difference(wanted) == Difference::None)
+    });
     let protected = wanted.map_or_else(|| entry.is_some_and(|entry| entry.protect), |wanted| wanted.protect);
     Prior { settled, protected }
 }
 
 /// Compares one resource with its entry of the state.
-fn against(resource: &mut ResourceOutcome, wanted: &CompiledResource, entry: &StateEntry, chosen: Chosen<'_>) {
+fn against(
+    resource: &mut ResourceOutcome,
+    wanted: &CompiledResource,
+    entry: &StateEntry,
+    chosen: Chosen<'_>,
+) {
     if !resource.action.is_change() {
         return;
     }
@@ -127,8 +133,7 @@ fn tell_ownership(resource: &mut ResourceOutcome) {
 
 fn changes(deployed: &Deployed, wanted: &CompiledResource, chosen: Chosen<'_>) -> Vec<FieldChange> {
     let fields: BTreeSet<&String> = deployed.fields.keys().chain(wanted.fields.keys()).collect();
-    let value =
-        |fields: &Map<String, Value>, field: &str| fields.get(field).cloned().unwrap_or(Value::Null);
+    let value = |fields: &Map<String, Value>, field: &str| fields.get(field).cloned().unwrap_or(Value::Null);
     fields
         .into_iter()
         .filter_map(|field| {

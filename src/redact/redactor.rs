@@ -86,7 +86,6 @@ impl Redactor {
     }
 }
 
-
 /// Forwards events to another observer, with secrets redacted.
 pub struct RedactingObserver {
     /// The receiver of the redacted events.

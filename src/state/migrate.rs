@@ -84,7 +84,8 @@ fn split(entry: &Map<String, Value>) -> Result<Vec<Value>, String> {
         add(&mut things, place.unwrap_or_else(|| unknown.clone()), "leftovers", steps);
     }
 
-    let common = entry.iter().filter(|(key, _)| !["deployed", "pending", "leftovers"].contains(&key.as_str()));
+    let common =
+        entry.iter().filter(|(key, _)| !["deployed", "pending", "leftovers"].contains(&key.as_str()));
     let common: Map<String, Value> = common.map(|(key, value)| (key.clone(), value.clone())).collect();
     let whole = |(identity, parts): (String, Map<String, Value>)| {
         let mut thing = common.clone();
@@ -147,7 +148,8 @@ fn file(code: &str) -> Option<String> {
 
 /// A path with a backslash or a newline in it was removed by `rm -f`.
 fn odd_file(code: &str) -> Option<String> {
-    let rest = code.strip_prefix("# pyinfra's own facts cannot read a path with a backslash or a newline in it.\n")?;
+    let rest =
+        code.strip_prefix("# pyinfra's own facts cannot read a path with a backslash or a newline in it.\n")?;
     let (_, rest) = unquote(rest.strip_prefix("if host.get_fact(Command, command=")?)?;
     let (name, rest) = unquote(rest.strip_prefix("):\n    server.shell(name=")?)?;
     let path = name.strip_prefix("Remove ")?.to_owned();
@@ -166,7 +168,8 @@ fn containers(code: &str) -> Option<(String, Vec<String>)> {
     let mut rest = rest.strip_prefix(",\n    present=False,\n    start=False,\n)")?.trim_start();
     let mut networks = Vec::new();
     while !rest.is_empty() {
-        let (network, after) = unquote(rest.strip_prefix("found = (host.get_fact(DockerNetwork, object_id=")?)?;
+        let (network, after) =
+            unquote(rest.strip_prefix("found = (host.get_fact(DockerNetwork, object_id=")?)?;
         let after = after.strip_prefix(") or [{}])[0]\n")?;
         // The rest of the block says the same for each network.
         let end = after.find("== [{}],\n    )")? + "== [{}],\n    )".len();

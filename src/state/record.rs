@@ -62,7 +62,8 @@ fn deployed(state: &mut State, outcome: &ResourceOutcome, wanted: &CompiledResou
     let pending = entry.pending.take();
     // A thing that another resource had before is this one's alone by now.
     let former = entry.deployed.iter().map(|deployed| &deployed.removal);
-    let former: Vec<Removal> = former.chain(pending.iter().map(|pending| &pending.removal)).cloned().collect();
+    let former: Vec<Removal> =
+        former.chain(pending.iter().map(|pending| &pending.removal)).cloned().collect();
     for removal in &former {
         if let Removal::Steps(steps) = removal {
             entry.keep_leftovers(steps, &wanted.removal);

@@ -1,8 +1,8 @@
 //! Tests of rounds and notifications.
 
 use super::*;
-use crate::outcome::{ArtifactOutcome, ArtifactReport, DeployOutcome, OperationOutcome, ResourceOutcome};
 use crate::outcome::Prior;
+use crate::outcome::{ArtifactOutcome, ArtifactReport, DeployOutcome, OperationOutcome, ResourceOutcome};
 
 fn resource(name: &str, host: &str, action: Action) -> ResourceOutcome {
     let operation = OperationOutcome {

@@ -68,7 +68,8 @@ impl Run<'_> {
         let orphans = Target::of_entries(orphans.filter(|_| shows_orphans));
         // These are still in main.py, so each has steps that destroy it.
         let mut known = Vec::new();
-        let mut of = |entries: &[&StateEntry]| removals(&Target::of_entries(entries.iter().copied()), &mut known);
+        let mut of =
+            |entries: &[&StateEntry]| removals(&Target::of_entries(entries.iter().copied()), &mut known);
         Ok(Beside {
             moved: of(&moves.moved)?,
             set_aside: of(&moves.set_aside)?,
@@ -79,7 +80,12 @@ impl Run<'_> {
 
     /// Where nothing has to go, hosts are looked at once: what is planned is decided on while they wait. Returns
     /// whether orphans were dealt with.
-    fn deploy_at_once(&self, session: &mut dyn Session, report: &mut Report, deploy: &Script) -> Result<bool> {
+    fn deploy_at_once(
+        &self,
+        session: &mut dyn Session,
+        report: &mut Report,
+        deploy: &Script,
+    ) -> Result<bool> {
         let run = self.script_run("deploy.py", deploy, false, &[]);
         let mut planned = session.plan(&run)?;
         self.compare(&mut planned, report);
@@ -118,7 +124,8 @@ impl Run<'_> {
         let mut planned_deploy = session.plan(&self.script_run("deploy.py", deploy, false, &[]))?;
         self.compare(&mut planned_deploy, report);
         // A thing that stays as it is makes no room for others.
-        let set_aside = on_hosts(&beside.set_aside, |identity, host| self.makes_room(identity, host, &planned_deploy));
+        let set_aside =
+            on_hosts(&beside.set_aside, |identity, host| self.makes_room(identity, host, &planned_deploy));
         let beside = &Beside { set_aside, ..beside.clone() };
         let planned = plan::merge(self.rows(planned_removals.clone(), beside), planned_deploy.clone());
         let decision = self.decide(report, &planned)?;
@@ -143,7 +150,8 @@ impl Run<'_> {
         }
         let first = self.take_down(session, report, &beside.first, &planned_removals, None)?;
         self.stop_at_failures(&first, &mut stopped);
-        let aside = self.take_down(session, report, &beside.set_aside, &planned_removals, Some(Aside::SetAside))?;
+        let aside =
+            self.take_down(session, report, &beside.set_aside, &planned_removals, Some(Aside::SetAside))?;
         let run = self.script_run("deploy.py", deploy, false, &stopped);
         let mut permissions = self.permissions(deploy, &planned_deploy, None);
         for ((host, place), permission) in &mut permissions {
@@ -221,9 +229,9 @@ impl Run<'_> {
                 r.address == *address && r.host == host && r.error.is_none() && r.action != Action::Skipped
             })
         };
-        let work = moved.iter().flat_map(|work| {
-            on_hosts(std::slice::from_ref(work), |_, host| is_there(&work.address, host))
-        });
+        let work = moved
+            .iter()
+            .flat_map(|work| on_hosts(std::slice::from_ref(work), |_, host| is_there(&work.address, host)));
         self.take_down(session, report, &work.collect::<Vec<_>>(), planned, None)
     }
 
@@ -257,9 +265,11 @@ impl Run<'_> {
         let put_back = self.take_down(session, report, &back, planned, Some(Aside::PutBack))?;
         self.restore(&put_back)?;
         for resource in &mut deployed.resources {
-            let is_back = put_back.resources.iter().any(|r| r.address == resource.address && r.host == resource.host);
+            let is_back =
+                put_back.resources.iter().any(|r| r.address == resource.address && r.host == resource.host);
             if is_back && resource.error.is_none() {
-                let why = "what it takes the place of was put back, because another resource failed".to_owned();
+                let why =
+                    "what it takes the place of was put back, because another resource failed".to_owned();
                 resource.error = Some(why);
             }
         }
@@ -280,7 +290,8 @@ impl Run<'_> {
     /// The removals that are rows of a report: setting aside a thing that stays at its place is none.
     fn rows(&self, mut removals: DeployOutcome, beside: &Beside) -> DeployOutcome {
         let stays = |r: &ResourceOutcome| {
-            let is_aside = beside.set_aside.iter().any(|work| work.identity == r.identity && work.hosts.has(&r.host));
+            let is_aside =
+                beside.set_aside.iter().any(|work| work.identity == r.identity && work.hosts.has(&r.host));
             is_aside && r.error.is_none() && self.resources.iter().any(|c| c.identity == r.identity)
         };
         removals.resources.retain(|resource| !stays(resource));
@@ -320,10 +331,9 @@ impl Run<'_> {
             let artifact = report.artifacts.iter().find(|artifact| artifact.outcome.address == *address);
             match artifact.and_then(|artifact| artifact.content.as_ref()) {
                 Some(Artifact::Object(fields)) => fields.contains_key(field),
-                Some(Artifact::Text(_)) => self
-                    .resources
-                    .iter()
-                    .any(|resource| resource.address == *address && resource.text_field.as_deref() == Some(field)),
+                Some(Artifact::Text(_)) => self.resources.iter().any(|resource| {
+                    resource.address == *address && resource.text_field.as_deref() == Some(field)
+                }),
                 None => false,
             }
         };
@@ -332,7 +342,12 @@ impl Run<'_> {
     }
 
     /// Ends a run: puts the outcome into the report, and says what failed.
-    pub(super) fn finish(&self, report: &mut Report, outcome: DeployOutcome, decision: Decision) -> Result<()> {
+    pub(super) fn finish(
+        &self,
+        report: &mut Report,
+        outcome: DeployOutcome,
+        decision: Decision,
+    ) -> Result<()> {
         if self.options.only_looks() {
             self.hold_to_plan(&outcome)?;
         }

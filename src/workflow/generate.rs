@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::Ports;
 use super::options::Options;
 use super::ports::Project;
 use super::scope::Scope;
-use super::Ports;
 use crate::cli::Verb;
 use crate::error::{Error, Result};
 use crate::llm::{self, Endpoint, Generation, Prepared};
@@ -43,8 +43,7 @@ pub(super) fn generate(
     }
     let mut lock = Lock::load(&project.folder().join(lockfile::FILE_NAME))?;
     let mut prepared = llm::prepare(requests, &lock, &options.regenerate)?;
-    let lacking =
-        if options.unattended { leave_out(project, scope, &mut prepared) } else { Vec::new() };
+    let lacking = if options.unattended { leave_out(project, scope, &mut prepared) } else { Vec::new() };
     if options.locked {
         prepared.ensure_complete()?;
     }
@@ -113,9 +112,9 @@ fn ask(
     let observer = &*ports.observer;
     let mut done = None;
     let work = || {
-        done = Some(runtime.block_on(llm::generate(
-            prepared, &endpoint, settings, lock, &check, observer, &cancel,
-        )));
+        done = Some(
+            runtime.block_on(llm::generate(prepared, &endpoint, settings, lock, &check, observer, &cancel)),
+        );
     };
     ports.process.wait_for(&|| cancel.cancel(), Box::new(work))?;
     match broken.into_inner().unwrap_or_else(PoisonError::into_inner) {

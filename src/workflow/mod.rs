@@ -15,9 +15,9 @@ mod notes;
 pub mod options;
 pub mod ports;
 mod scope;
-pub mod watch;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,10 +26,10 @@ use crate::cli::Verb;
 use crate::compile::{Deployment, Hosts};
 use crate::error::{Error, Result};
 use crate::event::Observer;
+use crate::graph::Graph;
 use crate::intent::SecretValues;
 use crate::outcome::Report;
 use crate::redact;
-use crate::graph::Graph;
 use crate::resource::{CompiledResource, DeclaredResource};
 use crate::settings::Settings;
 use crate::state::{Rename, Store};
@@ -127,9 +127,17 @@ fn stages(ports: &Ports<'_>, options: &Options, report: &mut Report) -> Result<(
         }
         let inventory = project.inventory()?;
         let (redactor, secrets) = (redact::Redactor::default(), SecretValues::default());
-        return hosts::in_session(ports, options, project, &settings, &scope, &inventory, &redactor, &secrets, |session| {
-            check::run(session, options, &scope, report)
-        });
+        return hosts::in_session(
+            ports,
+            options,
+            project,
+            &settings,
+            &scope,
+            &inventory,
+            &redactor,
+            &secrets,
+            |session| check::run(session, options, &scope, report),
+        );
     }
 
     let artifacts = if verb == Verb::Destroy {
@@ -206,4 +214,3 @@ impl Run<'_> {
         self.options.verb == Verb::Destroy
     }
 }
-

@@ -26,7 +26,11 @@ impl Run<'_> {
             }
         }
         let is_shown = |entry: &StateEntry| {
-            report.deploy.resources.iter().any(|r| r.gone && r.identity == entry.identity && r.host == entry.host)
+            report
+                .deploy
+                .resources
+                .iter()
+                .any(|r| r.gone && r.identity == entry.identity && r.host == entry.host)
         };
         for entry in &moves.orphans {
             let is_unremovable = |u: &Unremovable| {

@@ -76,7 +76,11 @@ pub trait Engine {
     fn preload(&self) -> Result<()>;
 
     /// Opens a session on the hosts of an inventory. Each host is connected to at most once, when it is needed.
-    fn open<'a>(&'a self, options: &SessionOptions<'_>, project: &'a dyn Project) -> Result<Box<dyn Session + 'a>>;
+    fn open<'a>(
+        &'a self,
+        options: &SessionOptions<'_>,
+        project: &'a dyn Project,
+    ) -> Result<Box<dyn Session + 'a>>;
 }
 
 /// The settings of a session.

@@ -53,7 +53,8 @@ impl Approver for Asker {
         if !self.can_ask() || !question.is_needed() {
             return Ok(go);
         }
-        Python::attach(|py| self.answer(py, question)).map_err(|error| Python::attach(|py| errors::to_core(py, error)))
+        Python::attach(|py| self.answer(py, question))
+            .map_err(|error| Python::attach(|py| errors::to_core(py, error)))
     }
 }
 

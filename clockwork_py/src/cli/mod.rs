@@ -63,7 +63,9 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
         Command::Generate { run, show_prompts: true } => prompts(py, display, run),
         Command::Generate { run, .. } => {
             let started = Started::new(py, display)?;
-            started.execute(py, Typed::new(Verb::Generate, run, Extent::default()), None).map(|(code, _)| code)
+            started
+                .execute(py, Typed::new(Verb::Generate, run, Extent::default()), None)
+                .map(|(code, _)| code)
         }
         Command::Show { name, place } => {
             Ok(edge(display, "show", show(display, &name, Path::new(&place.path))))

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use clockwork_core::cli::{Display, KnownAs, Place, StateCommand, Verb};
-use clockwork_core::{report, workflow};
 use clockwork_core::resource::Address;
 use clockwork_core::state::{self, Store, Wait};
+use clockwork_core::{report, workflow};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::json;
@@ -64,7 +64,8 @@ fn known_and_gone(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Add
     // What is known is worth showing also where main.py cannot be run.
     let gone = match load::load(&PyString::new(py, path).into_any()) {
         Ok(project) => {
-            let there: Vec<Address> = project.declared.iter().map(|declared| declared.address.clone()).collect();
+            let there: Vec<Address> =
+                project.declared.iter().map(|declared| declared.address.clone()).collect();
             // A resource that has another name in main.py is still there.
             let mut renamed = state.clone();
             renamed.rename(&workflow::renames(&project.declared));
@@ -88,7 +89,11 @@ fn show(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
     Ok(say(display, &report::entries(&entries), || json!(entries)))
 }
 
-fn find<'a>(py: Python<'_>, state: &'a state::State, known: &KnownAs) -> PyResult<Vec<&'a state::StateEntry>> {
+fn find<'a>(
+    py: Python<'_>,
+    state: &'a state::State,
+    known: &KnownAs,
+) -> PyResult<Vec<&'a state::StateEntry>> {
     let found = state.find(&known.name, known.host.as_deref());
     found.map_err(|message| errors::exception(py, "StateError", &message))
 }

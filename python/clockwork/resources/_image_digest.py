@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import socket
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 # A registry that takes longer is as good as away: the tag alone will do.
@@ -24,6 +25,21 @@ class _EngineConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(SECONDS)
         self.sock.connect(self._path)
+
+
+def with_digests(answer: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The members of an answer that name container images, each image with its digest.
+
+    Args:
+        answer: The model's answer.
+        schema: Its JSON schema. The members that name images have the format `container-image`, as a string or a list.
+    """
+    images = {}
+    for name, member in schema.get("properties", {}).items():
+        value = answer.get(name)
+        if member.get("format") == "container-image" and isinstance(value, (str, list)):
+            images[name] = with_digest(value) if isinstance(value, str) else [*map(with_digest, value)]
+    return images
 
 
 def with_digest(image: str) -> str:

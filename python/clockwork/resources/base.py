@@ -17,6 +17,7 @@ from typing_extensions import Self
 
 from clockwork import _core
 from clockwork.assertions import AssertionList, checked
+from clockwork.resources._image_digest import with_digests
 from clockwork.resources._values import as_json, fields_of, secrets_in
 from clockwork.resources.generated import answer_of, marks_of, text_field
 from clockwork.resources.group import Component, Group, resources_of
@@ -142,8 +143,8 @@ class Resource(BaseModel, _core.Resource):
     placement: ClassVar[frozenset[str]] = frozenset()
     """The fields that say where or how the thing is put, and not what is in it: a change of them asks no model."""
 
-    # The template that words the question to the model.
-    __template__: ClassVar[str] = "resource"
+    instructions: ClassVar[str | None] = None
+    """The kind's own words for the model, shown in every question. A change of them makes no pinned answer stale."""
 
     name: str = Field(min_length=1)
     description: str | None = None
@@ -260,10 +261,6 @@ class Resource(BaseModel, _core.Resource):
             ValueError: What is wrong with it, in words for the model, which is asked to mend it.
         """
 
-    def exact_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
-        """Gives what is pinned of a valid answer: itself, or a more exact form, such as an image with its digest."""
-        return artifact
-
     def _needs(self) -> list[Resource]:
         """All that has to be there before it: what it depends on, and what the groups do that it is in."""
         # What is put into the list later is not validated, and may be a group.
@@ -345,7 +342,9 @@ class Resource(BaseModel, _core.Resource):
         if self._open_fields():
             self._completed(artifact)
         self.validate_artifact(artifact)
-        return self.exact_artifact(artifact)
+        if model is not None and isinstance(artifact, dict):
+            return {**artifact, **with_digests(artifact, model.model_json_schema())}
+        return artifact
 
     def _completed(self, artifact: Any) -> Self:
         """A copy whose open fields have the values of an answer. What the user gave stays, and so does the rest.

@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, SecretStr, field_validator
 
-from clockwork.resources._image_digest import with_digest
 from clockwork.resources.base import Resource
 from clockwork.resources.generated import Generated
 from clockwork.resources.operation import Operation
@@ -56,10 +55,17 @@ class DockerServiceResource(Resource):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    __template__: ClassVar[str] = "docker_service"
+    instructions: ClassVar[str | None] = (
+        "It is a container that Docker runs. Take an official image of Docker Hub where one serves the purpose, by its "
+        'full name, such as "nginx:1.27-alpine": a name that exists, with a tag of a stable version, never "latest". '
+        "What the author set stays as it is; choose to fit it."
+    )
 
     description: str
-    image: Annotated[str | None, Generated("A Docker image with its tag, such as nginx:1.27-alpine")] = None
+    image: Annotated[
+        str | None,
+        Generated("A Docker image with its tag, such as nginx:1.27-alpine", format="container-image"),
+    ] = None
     ports: Annotated[
         list[str], Generated("Ports to publish, as host:container, such as 8080:80", suggested=True)
     ] = []
@@ -141,12 +147,6 @@ class DockerServiceResource(Resource):
         """A volume whose source, where it is a path, is absolute."""
         source, colon, rest = volume.partition(":")
         return f"{self.resolve(source)}:{rest}" if colon and source.startswith((".", "~")) else volume
-
-    def exact_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
-        """Pins the very image that the name means today, where the engine can tell."""
-        if isinstance(artifact, dict) and "image" in artifact:
-            return {**artifact, "image": with_digest(artifact["image"])}
-        return artifact
 
     @field_validator("name")
     @classmethod

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, JsonValue, create_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,8 @@ class Generated:
         description: What the model is told of the field.
         text: Whether the field is a whole text of its own, such as the content of a file. It is checked by the format
             that the ending of the resource's name tells.
+        format: The `format` of the field in the JSON schema of the answer. A `container-image`, or a list of them, has
+            to be one of Docker's official images, unless others are allowed, and is pinned with its digest.
         suggested: Whether it is asked for only where `suggest` names it.
         executed: Whether the host executes it, as it does a unit or a crontab. The run in which a model wrote it asks
             before it deploys it; without a terminal it only pins it, and the next run deploys it.
@@ -38,6 +40,7 @@ class Generated:
 
     description: str | None = None
     text: bool = False
+    format: str | None = None
     suggested: bool = False
     executed: bool = False
 
@@ -71,7 +74,11 @@ def answer_of(kind: str, fields: dict[str, FieldInfo], names: Iterable[str]) -> 
         field = fields[name]
         mark = marks.get(name)
         description = (mark.description if mark else None) or field.description
-        shape[name] = (_without_none(field.annotation), Field(description=description))
+        extra: dict[str, JsonValue] | None = {"format": mark.format} if mark and mark.format else None
+        shape[name] = (
+            _without_none(field.annotation),
+            Field(description=description, json_schema_extra=extra),
+        )
     return create_model(f"{kind}Artifact", **shape)
 
 

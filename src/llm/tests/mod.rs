@@ -5,7 +5,7 @@ mod faults;
 mod hostile;
 mod limits;
 mod price;
-mod project;
+pub(super) mod project;
 mod repair;
 mod server;
 mod talkative;

@@ -110,7 +110,8 @@ pub fn file(name: &str) -> Request {
     Request {
         address: Address { kind: "FileResource".into(), name: name.into() },
         renamed_from: None,
-        template: "file".into(),
+        text: true,
+        instructions: None,
         description: Some(format!("What {name} says")),
         size: ArtifactSize::Small,
         fields: Map::new(),
@@ -124,9 +125,10 @@ pub fn file(name: &str) -> Request {
 pub fn service(name: &str) -> Request {
     Request {
         address: Address { kind: "DockerServiceResource".into(), name: name.into() },
-        template: "docker_service".into(),
+        text: false,
         schema: Some(json!({
-            "type": "object", "properties": {"image": {"type": "string"}}, "required": ["image"],
+            "type": "object", "required": ["image"],
+            "properties": {"image": {"type": "string", "format": "container-image"}},
         })),
         ..file(name)
     }

@@ -35,14 +35,12 @@ pub fn artifact(request: &Request, answer: &str, rules: Rules) -> Result<Artifac
         Some(schema) => object(answer, schema).map(Artifact::Object),
         None => text(request, answer, rules).map(Artifact::Text),
     }?;
-    match official_images::of(request, &artifact) {
-        Some(image) => official_images::check(image, rules.allow_unverified_images).map(|()| artifact),
-        None => Ok(artifact),
-    }
+    official_images::check(request, &artifact, rules.allow_unverified_images)?;
+    Ok(artifact)
 }
 
 fn text(request: &Request, answer: &str, rules: Rules) -> Result<String, String> {
-    let format = (request.template == "file").then(|| prompt::format_of(request));
+    let format = request.text.then(|| prompt::format_of(request));
     let alone = match &format {
         Some(format) => fence::file_alone(answer, format, &|text| syntax(text, format).is_ok()),
         None => fence::without_fence(answer, false),
@@ -113,7 +111,8 @@ mod tests {
         Request {
             address: Address { kind: "FileResource".into(), name: name.into() },
             renamed_from: None,
-            template: "file".into(),
+            text: true,
+            instructions: None,
             description: None,
             size: ArtifactSize::Small,
             fields: Map::new(),
