@@ -22,12 +22,12 @@ import pyte
 from rich.console import Console
 from rich.text import Text
 
-WIDTH = 96
+WIDTH = 100
 MAIN = """\
 from clockwork.resources import FileResource
 
 motd = FileResource(name="motd", content="Welcome.\\n", directory="out")
-about = FileResource(name="about.txt", description="What the game of chess is", directory="out")
+about = FileResource(name="about.txt", description="What chess is in one sentence", directory="out")
 """
 SESSION = [
     "cat main.py",

@@ -262,8 +262,7 @@ def test_a_subclass_may_add_code_to_what_a_kind_does(
         a = Stamped(name="a.txt", description="d", directory="out")
     """)
     model_server.script(Reply(text="Tick.\n"))
-    # Pyinfra's own operation does not tell what it makes, so that the whole is a change.
-    assert served_project.actions("apply") == {"a.txt": "change"}
+    assert served_project.actions("apply") == {"a.txt": "create"}
     assert (served_project.folder / "out/a.txt").read_text() == "Tick.\n"
     assert (served_project.folder / "stamp").exists()
     assert plain_pyinfra(served_project).returncode == 0

@@ -65,7 +65,7 @@ a = FileResource(name="3", content="x")
 listed = [a, b]
 x = FileResource(name="4", content="x")
 """
-    assert compiled(tmp_path, main) == ["2", "3", "4"]
+    assert compiled(tmp_path, main) == ["1", "2", "3", "4"]
     main = """
 from copy import deepcopy
 a = FileResource(name="1", content="x")

@@ -81,7 +81,7 @@ def record(self, obj, **kwargs):
 DisplayHandle.update = record
 import clockwork
 from clockwork.resources import FileResource
-result = clockwork.apply([FileResource(name=f"{i}", content="x", directory="out") for i in range(50)])
+result = clockwork.apply([FileResource(name=f"{i}", content="x", directory="out") for i in range(400)])
 print(sum("Write" in html for html in shown) > 0, shown[-1] == "")
 """,
         )

@@ -154,7 +154,7 @@ MOVES: dict[str, tuple[Any, str]] = {
         "FileResource 'd' is defined now",
     ),
     "a resource less": (
-        lambda p: p.write(THREE.replace("two", "TWO").replace("a = F", "F")),
+        lambda p: p.write(THREE.replace("two", "TWO").replace("a = F", "# F")),
         "FileResource 'a' is no longer defined",
     ),
     "what is changed": (

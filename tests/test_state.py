@@ -91,7 +91,7 @@ def test_list_show_and_forget(project: Project) -> None:
     project.write(TWO)
     assert "nothing has been deployed from here" in project.run("state", "list").stdout
     project.run("apply")
-    project.write(TWO.replace("depends_on=[a]", "protect=True").replace("a = F", "F"))
+    project.write(TWO.replace("depends_on=[a]", "protect=True").replace("a = F", "# F"))
     listed = project.run("state", "list").stdout.splitlines()
     assert "main.py no longer has it" in listed[0]
     assert "main.py no longer has it" not in listed[1]

@@ -69,6 +69,19 @@ impl Source for PySource {
     fn place(&self) -> Option<(PathBuf, String)> {
         Python::attach(|py| self.source.extract::<PathBuf>(py).ok().map(|path| load::place(&path)))
     }
+
+    fn inventory(&self) -> Result<String> {
+        inventory(self.compiler.as_ref())
+    }
+}
+
+/// The inventory that a compiler gives; this machine without one.
+fn inventory(compiler: Option<&Py<PyAny>>) -> Result<String> {
+    let Some(compiler) = compiler else { return Ok(compile::DEFAULT_INVENTORY.to_owned()) };
+    Python::attach(|py| {
+        let text = compiler.call_method0(py, "_generate_inventory").and_then(|text| Ok(text.extract(py)?));
+        text.map_err(|error: PyErr| errors::to_core(py, error))
+    })
 }
 
 impl PyProject {
@@ -184,10 +197,7 @@ impl Project for PyProject {
     }
 
     fn inventory(&self) -> Result<String> {
-        self.with(|py| match &self.compiler {
-            Some(compiler) => compiler.call_method0(py, "_generate_inventory")?.extract(py),
-            None => Ok(compile::DEFAULT_INVENTORY.to_owned()),
-        })
+        inventory(self.compiler.as_ref())
     }
 
     fn fact_module(&self, name: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::VERSION;
-use crate::outcome::{Action, DeployOutcome, FieldChange, Prior, ResourceOutcome};
+use crate::outcome::{Action, DeployOutcome, FieldChange, OperationOutcome, Prior, ResourceOutcome};
 use crate::ownership::{self, Ownership};
 use crate::resource::{Address, CompiledResource, Desired};
 use crate::state::{Deployed, Difference, State, StateEntry};
@@ -39,8 +39,10 @@ pub fn compare(outcome: &mut DeployOutcome, wanted: &[CompiledResource], state: 
             (Some(wanted), _) => wanted.group.clone(),
             (None, entry) => entry.and_then(|entry| entry.group.clone()),
         };
-        if let (Some(wanted), Some(entry)) = (wanted, entry) {
-            against(resource, wanted, entry, chosen);
+        match (wanted, entry) {
+            (Some(wanted), Some(entry)) => against(resource, wanted, entry, chosen),
+            (Some(_), None) => first_time(resource),
+            (None, _) => {}
         }
         tell_ownership(resource);
     }
@@ -53,6 +55,17 @@ fn prior(wanted: Option<&CompiledResource>, entry: Option<&StateEntry>) -> Prior
     });
     let protected = wanted.map_or_else(|| entry.is_some_and(|entry| entry.protect), |wanted| wanted.protect);
     Prior { settled, protected }
+}
+
+/// Operations that say nothing of what they do, such as pyinfra's own, create what was never deployed here.
+fn first_time(resource: &mut ResourceOutcome) {
+    let silent = |operation: &OperationOutcome| {
+        operation.intent.is_none() && !operation.replaces && operation.action != Action::Remove
+    };
+    let only_silent = |operation: &OperationOutcome| operation.action != Action::Change || silent(operation);
+    if resource.action == Action::Change && resource.operations.iter().all(only_silent) {
+        resource.action = Action::Create;
+    }
 }
 
 /// Compares one resource with its entry of the state.

@@ -26,6 +26,9 @@ pub trait Source {
 
     /// The folder and the name of the file that is meant, whether or not there is one. None for a list.
     fn place(&self) -> Option<(PathBuf, String)>;
+
+    /// The text of the inventory, which does not depend on main.py.
+    fn inventory(&self) -> Result<String>;
 }
 
 /// A project as main.py defines it.
@@ -57,7 +60,7 @@ pub trait Project: Sync {
         with_deploy: bool,
     ) -> Result<Vec<(CompiledResource, Map<String, Value>)>>;
 
-    /// The text of the inventory.
+    /// The text of the inventory, as its source has it.
     fn inventory(&self) -> Result<String>;
 
     /// The module of `pyinfra.facts` that defines a fact.

@@ -39,6 +39,7 @@ impl Scope {
 struct Remains {
     folder: std::path::PathBuf,
     source: String,
+    inventory: String,
 }
 
 impl Project for Remains {
@@ -76,7 +77,7 @@ impl Project for Remains {
     }
 
     fn inventory(&self) -> Result<String> {
-        Ok(crate::compile::DEFAULT_INVENTORY.to_owned())
+        Ok(self.inventory.clone())
     }
 
     fn fact_module(&self, _: &str) -> Option<String> {
@@ -117,7 +118,7 @@ pub(super) fn open<'a>(
     }
     let why = why.lines().next().unwrap_or_default();
     notes.push(format!("what is taken down is what the state knows, because {why}"));
-    Ok(Box::new(Remains { folder, source }))
+    Ok(Box::new(Remains { folder, source, inventory: ports.source.inventory()? }))
 }
 
 /// Whether an error says what is wrong with the project, and is no accident of its code.
