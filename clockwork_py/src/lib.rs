@@ -15,7 +15,7 @@ mod project;
 mod question;
 mod resource;
 mod run;
-mod seam;
+mod script_runner;
 mod secrets;
 mod session;
 mod sigint;
@@ -45,7 +45,7 @@ mod _core {
     use crate::resource::Resource;
 
     #[pymodule_export]
-    use crate::seam::{Cancel, preload, run_script};
+    use crate::script_runner::{Cancel, preload, run_script};
 
     #[pymodule_export]
     use crate::sigint::Sigint;
@@ -53,6 +53,7 @@ mod _core {
     #[pymodule_export]
     use crate::watching::Watcher;
 
+    use crate::errors::OrRaise;
     use crate::options::{self, Callable, Keywords, settings};
     use crate::progress::observer;
     use crate::project::PySource;
@@ -176,7 +177,6 @@ mod _core {
                 by_address.push((declared.address.clone(), depythonize(&artifact)?));
             }
         }
-        workflow::compile_to(&project, &by_address, inventory, &output_dir, with_deploy)
-            .map_err(|error| errors::map(py, error))
+        workflow::compile_to(&project, &by_address, inventory, &output_dir, with_deploy).or_raise(py)
     }
 }

@@ -12,6 +12,7 @@ use pyo3::exceptions::{PySyntaxError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyModule, PySet, PyTuple};
 
+use crate::errors::OrRaise;
 use crate::project::PyProject;
 use crate::resource::{self, Resource};
 use crate::wait::check_signals;
@@ -256,7 +257,7 @@ fn finish(
     check_groups(py, &collector.groups, &resources, shown)?;
     let declared = declare(py, &resources)?;
     check_addresses(py, &declared, &resources, shown)?;
-    let order = workflow::order(&declared).map_err(|error| errors::map(py, error))?;
+    let order = workflow::order(&declared).or_raise(py)?;
     let mut places = vec![0; order.len()];
     order.iter().enumerate().for_each(|(new, old)| places[*old] = new);
     let declared = order.iter().map(|&place| {

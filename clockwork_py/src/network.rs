@@ -4,12 +4,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use clockwork_core::probe::{self, Fault};
+use clockwork_core::runtime;
 use pyo3::exceptions::{PyConnectionError, PyKeyboardInterrupt, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::engine::Cancel;
-use crate::wait::runtime;
+use crate::errors::OrRaise;
 
 /// How often it is looked whether to stop.
 const STEP: Duration = Duration::from_millis(50);
@@ -49,7 +50,7 @@ impl Network {
         py: Python<'_>,
         work: impl Future<Output = Result<T, Fault>> + Send,
     ) -> PyResult<T> {
-        let runtime = runtime()?;
+        let runtime = runtime::get().or_raise(py)?;
         let stopped = async {
             while !self.0.is_cancelled() {
                 tokio::time::sleep(STEP).await;

@@ -18,6 +18,7 @@ use pyo3::types::PyDict;
 use pythonize::depythonize;
 use serde::Deserialize;
 
+use crate::errors::OrRaise;
 use crate::{errors, run};
 
 /// The keyword arguments of a method of `ClockworkCore`.
@@ -90,7 +91,7 @@ pub fn saved_plan(source: &Bound<'_, PyAny>, verb: Verb) -> PyResult<Option<Save
     let path = source.extract::<PathBuf>().ok();
     let is_plan = |path: &PathBuf| SavedPlan::can_be(path) && !path.is_dir();
     let Some(path) = path.filter(|path| verb == Verb::Apply && is_plan(path)) else { return Ok(None) };
-    SavedPlan::read(&path).map(Some).map_err(|error| errors::map(source.py(), error))
+    SavedPlan::read(&path).map(Some).or_raise(source.py())
 }
 
 /// The settings among the arguments. One that cannot be used is named.
@@ -130,9 +131,10 @@ impl Approver for Callable<'_> {
     }
 
     fn approve(&self, plan: &Report, _: &Question) -> Result<Approval> {
-        let py = self.callable.py();
-        let ask = || -> PyResult<bool> { self.callable.call1((run::to_result(py, plan)?,))?.is_truthy() };
-        let yes = ask().map_err(|error| errors::to_core(py, error))?;
+        let yes = errors::attached(|py| {
+            let answer = self.callable.call1((run::to_result(py, plan)?,))?;
+            answer.is_truthy()
+        })?;
         Ok(if yes { Approval::Go { prune: self.prune } } else { Approval::Stop })
     }
 }

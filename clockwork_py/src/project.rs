@@ -54,8 +54,8 @@ impl PySource {
 
 impl Source for PySource {
     fn load(&self) -> Result<Box<dyn Project + '_>> {
-        Python::attach(|py| {
-            let mut project = load::load(self.source.bind(py)).map_err(|error| errors::to_core(py, error))?;
+        errors::attached(|py| {
+            let mut project = load::load(self.source.bind(py))?;
             project.compiler = self.compiler.as_ref().map(|compiler| compiler.clone_ref(py));
             Ok(Box::new(project) as Box<dyn Project>)
         })
@@ -67,11 +67,6 @@ impl Source for PySource {
 }
 
 impl PyProject {
-    /// Does something with Python, and lets its errors through the core.
-    fn with<T>(&self, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
-        Python::attach(|py| work(py).map_err(|error| errors::to_core(py, error)))
-    }
-
     fn at<'py>(&self, py: Python<'py>, place: usize) -> Option<&Bound<'py, PyAny>> {
         self.resources.get(place).map(|resource| resource.bind(py))
     }
@@ -127,7 +122,7 @@ impl Project for PyProject {
     }
 
     fn requests(&self, places: &[usize]) -> Result<Vec<Request>> {
-        self.with(|py| {
+        errors::attached(|py| {
             // What is called inside of main.py must not wait for what main.py holds.
             self.is_inside.store(user_code::is_held(py)?, Ordering::Relaxed);
             user_code::surround(py, &self.folder, false, || {
@@ -151,7 +146,7 @@ impl Project for PyProject {
         let Some(place) = self.declared.iter().position(|declared| declared.address == *address) else {
             return Ok(Ok(artifact.clone()));
         };
-        self.with(|py| {
+        errors::attached(|py| {
             let artifact = pythonize(py, artifact)?;
             let check = || question::check_artifact(self.resources[place].bind(py), &artifact, &self.folder);
             if self.is_inside.load(Ordering::Relaxed) {
@@ -168,13 +163,13 @@ impl Project for PyProject {
         artifacts: &[(Address, Artifact)],
         with_deploy: bool,
     ) -> Result<Vec<(CompiledResource, Map<String, Value>)>> {
-        self.with(|py| {
+        errors::attached(|py| {
             user_code::surround(py, &self.folder, false, || self.compiled(py, places, artifacts, with_deploy))
         })
     }
 
     fn inventory(&self) -> Result<String> {
-        self.with(|py| match &self.compiler {
+        errors::attached(|py| match &self.compiler {
             Some(compiler) => compiler.call_method0(py, "_generate_inventory")?.extract(py),
             None => Ok(compile::DEFAULT_INVENTORY.to_owned()),
         })
@@ -188,7 +183,7 @@ impl Project for PyProject {
     }
 
     fn has_assertions(&self, places: &[usize]) -> Result<bool> {
-        self.with(|py| check::is_asked_for(py, self, places))
+        errors::attached(|py| check::is_asked_for(py, self, places))
     }
 
     fn as_any(&self) -> &dyn Any {

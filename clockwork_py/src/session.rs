@@ -16,6 +16,7 @@ use clockwork_core::workflow::ports::{
 use pyo3::prelude::*;
 
 use crate::engine::{self, Approval, Cancel, Decisions, Options};
+use crate::errors::OrRaise;
 use crate::project::PyProject;
 use crate::{check, errors, user_code};
 
@@ -32,7 +33,7 @@ struct PySession<'a> {
 
 impl Engine for PyEngine {
     fn preload(&self) -> Result<()> {
-        Python::attach(|py| engine::preload(py).map_err(|error| errors::to_core(py, error)))
+        errors::attached(|py| engine::preload(py))
     }
 
     fn open<'a>(
@@ -56,9 +57,7 @@ impl Engine for PyEngine {
             fail_fast: options.fail_fast,
             context: context.clone(),
         };
-        let session = Python::attach(|py| {
-            engine::Session::open(py, &engine).map_err(|error| errors::to_core(py, error))
-        })?;
+        let session = errors::attached(|py| engine::Session::open(py, &engine))?;
         Ok(Box::new(PySession { session, project, context, observer: Arc::clone(&options.observer) }))
     }
 }
@@ -66,13 +65,12 @@ impl Engine for PyEngine {
 impl PySession<'_> {
     /// Runs `work` where modules of the user's own can be imported, if the script names any.
     fn surrounded<T>(&self, script: &Script, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
-        Python::attach(|py| {
-            let done = if script.uses_own_modules {
+        errors::attached(|py| {
+            if script.uses_own_modules {
                 user_code::surround(py, self.project.folder(), false, || work(py))
             } else {
                 work(py)
-            };
-            done.map_err(|error| errors::to_core(py, error))
+            }
         })
     }
 
@@ -107,7 +105,7 @@ impl ports::Session for PySession<'_> {
     fn execute(&mut self, run: &ScriptRun<'_>, decide: Decide<'_>) -> Result<DeployOutcome> {
         let decide = RefCell::new(decide);
         let ask = |py: Python<'_>, planned: &DeployOutcome| -> PyResult<Option<Decisions>> {
-            let decided = (*decide.borrow_mut())(planned).map_err(|error| errors::map(py, error))?;
+            let decided = (*decide.borrow_mut())(planned).or_raise(py)?;
             Ok(decided.map(|permissions| self.decisions(permissions)))
         };
         let contexts = self.decisions(run.permissions.cloned().unwrap_or_default());
@@ -122,13 +120,10 @@ impl ports::Session for PySession<'_> {
     ) -> Result<(Vec<CheckOutcome>, Vec<HostError>)> {
         let project: &dyn Any = self.project.as_any();
         let Some(project) = project.downcast_ref::<PyProject>() else { return Ok((Vec::new(), Vec::new())) };
-        Python::attach(|py| {
-            check::run(py, project, places, &self.session, wanted, &self.observer)
-                .map_err(|error| errors::to_core(py, error))
-        })
+        errors::attached(|py| check::run(py, project, places, &self.session, wanted, &self.observer))
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        Python::attach(|py| self.session.close(py).map_err(|error| errors::to_core(py, error)))
+        errors::attached(|py| self.session.close(py))
     }
 }

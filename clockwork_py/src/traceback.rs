@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clockwork_core::suggestion::closest;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -73,7 +74,7 @@ pub fn validation_messages(py: Python<'_>, error: &PyErr) -> PyResult<Vec<String
             let message: String = error.get_item("msg")?.extract()?;
             Ok(match kind.as_str() {
                 "extra_forbidden" => {
-                    format!("{place}: there is no such field{}", instead(py, &place, &known)?)
+                    format!("{place}: there is no such field{}", suggestion(&place, &known))
                 }
                 "missing" => format!("{place}: it is missing"),
                 _ if place.is_empty() => message.trim_start_matches("Value error, ").to_owned(),
@@ -83,14 +84,14 @@ pub fn validation_messages(py: Python<'_>, error: &PyErr) -> PyResult<Vec<String
         .collect()
 }
 
-/// What the user may have meant.
-fn instead(py: Python<'_>, typed: &str, known: &[String]) -> PyResult<String> {
-    let close: Vec<String> =
-        py.import("difflib")?.call_method1("get_close_matches", (typed, known, 1))?.extract()?;
-    Ok(close.first().map_or_else(
-        || if known.is_empty() { String::new() } else { format!("; the fields are {}", known.join(", ")) },
-        |close| format!("; did you mean {close}?"),
-    ))
+/// A suggestion for the name of a field that does not exist.
+fn suggestion(typed: &str, known: &[String]) -> String {
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    match closest(typed, &names) {
+        Some(close) => format!("; did you mean {close}?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; the fields are {}", known.join(", ")),
+    }
 }
 
 /// The innermost frame of a validation error: that of Pydantic's constructor.

@@ -1,14 +1,12 @@
 //! Waiting for work that goes on in another thread, so that Ctrl-C is heard meanwhile.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use tokio::runtime::{Builder, Runtime};
 
 /// Signals are heard only by who asks for them.
 const STEP: Duration = Duration::from_millis(40);
@@ -53,15 +51,4 @@ pub fn wait<T: Send>(py: Python<'_>, cancel: impl Fn(), work: impl FnOnce() -> T
             }
         }
     })
-}
-
-/// The one tokio runtime of the process.
-pub fn runtime() -> PyResult<Arc<Runtime>> {
-    static RUNTIME: OnceLock<Arc<Runtime>> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(Arc::clone(runtime));
-    }
-    let runtime =
-        Builder::new_multi_thread().worker_threads(2).thread_name("clockwork").enable_all().build()?;
-    Ok(Arc::clone(RUNTIME.get_or_init(|| Arc::new(runtime))))
 }

@@ -9,7 +9,7 @@ use clockwork_core::event::{Observer, Silent};
 use clockwork_core::settings::{Overrides, Settings};
 use clockwork_core::watch::{Notification, Round};
 use clockwork_core::webhook::Webhook;
-use clockwork_core::workflow;
+use clockwork_core::{runtime, workflow};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -17,9 +17,10 @@ use pythonize::pythonize;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::errors::OrRaise;
 use crate::project::PySource;
-use crate::wait::{check_signals, runtime, wait};
-use crate::{errors, load, options, run};
+use crate::wait::{check_signals, wait};
+use crate::{load, options, run};
 
 /// How long Python sleeps in one piece. A signal wakes it at once, but for one that comes in the
 /// moment before it falls asleep.
@@ -78,14 +79,14 @@ impl Watch {
             given
         } else {
             let settings = Settings::load(&folder, &working_folder, &overrides);
-            let settings = settings.map_err(|error| errors::map(py, error))?;
+            let settings = settings.or_raise(py)?;
             settings.webhook.map(|address| address.reveal().to_owned())
         };
         let webhook = webhook.as_deref().map(Webhook::parse).transpose();
         Ok(Self {
             source: PySource::new(&source, compiler),
             watch: workflow::watch::Watch::new(folder, overrides, wish.heal, wish.targets),
-            webhook: webhook.map_err(|error| errors::map(py, error))?,
+            webhook: webhook.or_raise(py)?,
             interval,
             observer,
             began: None,
@@ -97,14 +98,13 @@ impl Watch {
     pub fn round(&mut self, py: Python<'_>) -> PyResult<(Round, Vec<Notification>)> {
         self.began = Some(Instant::now());
         let watch = &mut self.watch;
-        run::with_ports(&self.source, None, &self.observer, |ports| watch.round(ports))
-            .map_err(|error| errors::map(py, error))
+        run::with_ports(&self.source, None, &self.observer, |ports| watch.round(ports)).or_raise(py)
     }
 
     /// Tells the webhook, if there is one. Where that fails, standard error says so.
     pub fn tell(&self, py: Python<'_>, round: &Round, notifications: &[Notification]) -> PyResult<()> {
         let Some(webhook) = &self.webhook else { return Ok(()) };
-        let runtime = runtime()?;
+        let runtime = runtime::get().or_raise(py)?;
         let mut webhook = webhook.clone();
         for notification in notifications {
             let document = notification.document(round);

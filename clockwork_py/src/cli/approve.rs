@@ -49,8 +49,7 @@ impl Approver for Asker {
         if !self.can_ask() || !question.is_needed() {
             return Ok(go);
         }
-        Python::attach(|py| self.answer(py, question))
-            .map_err(|error| Python::attach(|py| errors::to_core(py, error)))
+        errors::attached(|py| self.answer(py, question))
     }
 }
 

@@ -12,6 +12,7 @@ use pyo3::types::PyString;
 use serde_json::json;
 
 use super::{DONE, Extent, FAILED, Started, Typed, failed, failure_of, say};
+use crate::errors::OrRaise;
 use crate::{errors, load, stdio};
 
 pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<u8> {
@@ -29,7 +30,7 @@ pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<
 fn open(py: Python<'_>, path: &str) -> PyResult<(Store, String, state::State)> {
     let (folder, source) = load::place(Path::new(path));
     let store = Store::new(&folder);
-    let state = store.read().map_err(|error| errors::map(py, error))?;
+    let state = store.read().or_raise(py)?;
     let is_known = source == load::MAIN
         || state.entries().iter().any(|entry| entry.source.as_deref() == Some(source.as_str()));
     let can_be_gone = folder.is_dir() && is_known;
@@ -103,9 +104,9 @@ fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
     find(py, &state, known)?;
     let nobody = &mut |_: &str| Ok(());
     let held = store.hold("state forget", &mut Wait { timeout: Duration::ZERO, waiting: nobody });
-    held.map_err(|error| errors::map(py, error))?;
+    held.or_raise(py)?;
     // What was read before nobody was kept away could be out of date.
-    let state = store.read().map_err(|error| errors::map(py, error))?;
+    let state = store.read().or_raise(py)?;
     let entries: Vec<(Address, String)> =
         find(py, &state, known)?.iter().map(|entry| (entry.address.clone(), entry.host.clone())).collect();
     let forgotten = py.detach(|| {
@@ -115,7 +116,7 @@ fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
             }
         })
     });
-    forgotten.map_err(|error| errors::map(py, error))?;
+    forgotten.or_raise(py)?;
     let lines = entries
         .iter()
         .map(|(address, host)| format!("forgot {address} on {host}; it stays as it is there\n"));
