@@ -27,7 +27,7 @@ mod watching;
 
 use pyo3::prelude::*;
 
-/// What Python imports as `clockwork._core`.
+/// The Python module `clockwork._core`.
 #[pymodule]
 mod _core {
     use std::path::PathBuf;
@@ -59,7 +59,7 @@ mod _core {
     use crate::project::PySource;
     use crate::{cli, errors, load};
 
-    /// Resources, for each the places of those that it needs, and for each the path of its group.
+    /// Resources, and for each the indexes of those that it needs and the path of its group.
     type Parts = (Vec<Py<PyAny>>, Vec<Vec<usize>>, Vec<Option<String>>);
 
     #[pymodule_export]
@@ -68,14 +68,14 @@ mod _core {
     #[pymodule_export]
     const DEFAULT_INVENTORY: &str = clockwork_core::compile::DEFAULT_INVENTORY;
 
-    /// Runs the command line and gives the exit status.
+    /// Runs the command line, and returns the exit status.
     #[pyfunction]
     #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
     fn main(py: Python<'_>, arguments: Vec<String>) -> PyResult<u8> {
         cli::main(py, &arguments)
     }
 
-    /// Runs the pipeline; see `clockwork.core.ClockworkCore`.
+    /// Runs the workflow; see `clockwork.core.ClockworkCore`.
     #[pyfunction]
     #[expect(clippy::too_many_arguments, reason = "called from one place, in Python")]
     fn run<'py>(
@@ -117,7 +117,7 @@ mod _core {
         Err(errors::exception_with(py, &failure.class, &failure.message, Some(result)))
     }
 
-    /// Loads a project and tells which resource needs which; see `clockwork.graph`.
+    /// Loads a project, and returns its dependency graph; see `clockwork.graph`.
     #[pyfunction]
     fn graph(source: &Bound<'_, PyAny>) -> PyResult<Parts> {
         let project = load::load(source)?;

@@ -1,4 +1,4 @@
-//! What checks try from this machine, as Python calls it. Ctrl-C ends it at once.
+//! Connections from this machine for assertions, called from Python. Ctrl-C ends them at once.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use pyo3::types::PyBytes;
 use crate::engine::Cancel;
 use crate::errors::OrRaise;
 
-/// How often it is looked whether to stop.
+/// The time between two checks for an interrupt.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Ports and addresses, until the run is stopped.
+/// Connects to ports and URLs, until the run is stopped.
 #[pyclass(frozen, module = "clockwork._core")]
 pub struct Network(pub Cancel);
 
-/// Status, where it points to, charset, body.
+/// The HTTP status, the location of a redirect, the charset and the body.
 type Answer<'py> = (u16, Option<String>, Option<String>, Bound<'py, PyBytes>);
 
 #[pymethods]
 impl Network {
-    /// Connects to a TCP port, and hangs up.
+    /// Connects to a TCP port, and disconnects.
     fn connect(&self, py: Python<'_>, host: &str, port: u16, timeout: f64) -> PyResult<()> {
         self.wait(py, probe::connect(host, port, seconds(timeout)))
     }
 
-    /// Fetches an address.
+    /// Fetches a URL.
     fn fetch<'py>(
         &self,
         py: Python<'py>,
@@ -73,7 +73,7 @@ impl Network {
     }
 }
 
-/// A number of seconds as a span of time; more than a day is as good as for ever.
+/// Converts seconds to a duration of at most a day.
 pub fn seconds(number: f64) -> Duration {
     Duration::try_from_secs_f64(number.min(86_400.0)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What a Python program asks for, as the pipeline takes it.
+//! Converts the arguments of a Python program to the options of the workflow.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl Keywords {
     }
 }
 
-/// Reads the plan that a source is, where an apply is given one: the plan, and the main.py that it is of.
+/// Reads the saved plan if the source of an apply is one.
 pub fn saved_plan(source: &Bound<'_, PyAny>, verb: Verb) -> PyResult<Option<SavedPlan>> {
     let path = source.extract::<PathBuf>().ok();
     let is_plan = |path: &PathBuf| SavedPlan::can_be(path) && !path.is_dir();
@@ -94,7 +94,7 @@ pub fn saved_plan(source: &Bound<'_, PyAny>, verb: Verb) -> PyResult<Option<Save
     SavedPlan::read(&path).map(Some).or_raise(source.py())
 }
 
-/// The settings among the arguments. One that cannot be used is named.
+/// Reads the settings among the arguments. The error names the invalid one.
 pub fn settings(overrides: &Bound<'_, PyDict>) -> PyResult<Overrides> {
     depythonize(overrides).or_else(|error| {
         for (name, value) in overrides {
@@ -109,11 +109,11 @@ pub fn settings(overrides: &Bound<'_, PyDict>) -> PyResult<Overrides> {
     })
 }
 
-/// A callable that is shown the plan and says yes or no.
+/// An approver that calls a function with the plan. The function returns true or false.
 pub struct Callable<'py> {
     /// The callable.
     pub callable: Bound<'py, PyAny>,
-    /// Whether orphans are to be removed.
+    /// True if orphans are removed.
     pub prune: bool,
 }
 

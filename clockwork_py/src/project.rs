@@ -1,4 +1,4 @@
-//! A project of Python objects, as the core's workflow sees it.
+//! The project of Python objects: the port `Project` of the core.
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::{check, errors, load, question, resource, user_code};
 
-/// A path, or a list of resources.
+/// The source of a project: a path, or a list of resources.
 pub struct PySource {
     /// The path or the list.
     pub source: Py<PyAny>,
@@ -30,13 +30,13 @@ pub struct PyProject {
     pub folder: PathBuf,
     /// The name of the file that defines the resources; none where they were passed as a list.
     pub source: Option<String>,
-    /// The resources, as the core knows them.
+    /// The resources, converted for the core.
     pub declared: Vec<DeclaredResource>,
     /// The resources, in the same order.
     pub resources: Vec<Py<PyAny>>,
     /// A `PyInfraCompiler` that writes the inventory.
     pub compiler: Option<Py<PyAny>>,
-    /// Whether the run was started by main.py itself, which holds the lock of the user's code.
+    /// True if the run was started inside main.py, which holds the lock of the user's code.
     pub is_inside: AtomicBool,
 }
 
@@ -89,7 +89,7 @@ impl PyProject {
             let declared = &self.declared[place];
             let address = &declared.address;
             let own = artifacts.iter().find(|(of, _)| of == address).map(|(_, artifact)| artifact);
-            // Its own answer stands under its bare name, whatever else is called the same.
+            // The resource's own artifact is always under its bare name, even if another resource has this name too.
             let name: String = resource.getattr("name")?.extract()?;
             let given = by_name.copy()?;
             match own {
@@ -123,7 +123,7 @@ impl Project for PyProject {
 
     fn requests(&self, places: &[usize]) -> Result<Vec<Request>> {
         errors::attached(|py| {
-            // What is called inside of main.py must not wait for what main.py holds.
+            // A run inside main.py must not wait for the lock that main.py holds.
             self.is_inside.store(user_code::is_held(py)?, Ordering::Relaxed);
             user_code::surround(py, &self.folder, false, || {
                 let all: Vec<_> = self

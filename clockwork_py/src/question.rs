@@ -1,4 +1,4 @@
-//! What a resource asks the model, and how it takes the answer.
+//! The request of a resource to the model, and the check of the answer.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use crate::resource::{self, address, blame};
 use crate::{errors, traceback};
 
-/// The largest file that is put before a model, in bytes: more than most models can read at once.
+/// The size limit of a context file, in bytes. Few models can read more at once.
 const LARGEST_CONTEXT: usize = 256_000;
 
-/// What a resource asks the model for; nothing where it needs nothing.
+/// The request of a resource; `None` if it needs no artifact.
 ///
 /// `project` are all resources of the project, by kind, name and purpose.
 pub fn request(
@@ -44,7 +44,7 @@ pub fn request(
     let others = others.map(|other| {
         connected.iter().find(|c| c.kind == other.kind && c.name == other.name).unwrap_or(other).clone()
     });
-    // A resource that has the old name now is another one.
+    // If another resource has the former name now, it is not this one.
     let is_free =
         |name: &String| !project.iter().any(|other| other.kind == address.kind && other.name == *name);
     let placement: Vec<String> =
@@ -65,14 +65,14 @@ pub fn request(
     }))
 }
 
-/// What the project's other resources get to know of a resource.
+/// The resource as other questions of the project show it.
 pub fn in_project(resource: &Bound<'_, PyAny>) -> PyResult<ProjectResource> {
     let Address { kind, name } = address(resource)?;
     let description: Option<String> = resource.getattr("description")?.extract()?;
     Ok(ProjectResource { kind, name, description, connected: false, fields: Map::new() })
 }
 
-/// What a resource gets to know of those that it is connected to.
+/// The connected resources, with their fields.
 fn connected(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Vec<ProjectResource>> {
     let others = resource.getattr("_origin")?.getattr("connected")?;
     others
@@ -118,10 +118,10 @@ fn context(resource: &Bound<'_, PyAny>, address: &Address) -> PyResult<Vec<Conte
         .collect()
 }
 
-/// Checks an answer the way its resource wants it. Returns what to pin, or what is wrong with it.
+/// Checks an answer with the resource's own check. Returns the artifact to pin, or the complaint.
 ///
-/// What the user's own check raises beside `ValueError` and `AssertionError` is a mistake in it, and no model can mend
-/// that: it is an error.
+/// An exception other than `ValueError` and `AssertionError` is a mistake in the user's check, which no model can
+/// repair. It is an error.
 pub fn check_artifact(
     resource: &Bound<'_, PyAny>,
     artifact: &Bound<'_, PyAny>,

@@ -1,4 +1,4 @@
-//! Runs the core's workflow from Python, with ports that are made of Python objects.
+//! Runs the core's workflow with ports that are implemented with Python objects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub fn run(
     with_ports(source, approver, observer, |ports| workflow::run(ports, options)).or_raise(py)
 }
 
-/// Makes the ports of a run.
+/// Creates the ports of a run.
 pub fn with_ports<T>(
     source: &PySource,
     approver: Option<&dyn Approver>,
@@ -52,7 +52,7 @@ pub fn to_result<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, P
 /// The Python process.
 pub struct PyProcess;
 
-/// The longest sleep in one piece: a signal is looked for in between.
+/// The longest sleep between two checks for signals.
 const STEP: Duration = Duration::from_millis(40);
 
 impl Process for PyProcess {

@@ -1,4 +1,4 @@
-//! The engine as the core's workflow sees it.
+//! The ports `Engine` and `Session` of the core.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -20,7 +20,7 @@ use crate::errors::OrRaise;
 use crate::project::PyProject;
 use crate::{check, errors, user_code};
 
-/// The engine that drives pyinfra in this process.
+/// The engine, which drives pyinfra in this process.
 pub struct PyEngine;
 
 /// A session of the engine for one project.
@@ -63,7 +63,7 @@ impl Engine for PyEngine {
 }
 
 impl PySession<'_> {
-    /// Runs `work` where modules of the user's own can be imported, if the script names any.
+    /// Runs `work`. Modules of the user's own can be imported if the script uses any.
     fn surrounded<T>(&self, script: &Script, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
         errors::attached(|py| {
             if script.uses_own_modules {

@@ -1,5 +1,5 @@
-//! Watching: a plan in each round, a repair of what has drifted where that is asked for, and news of
-//! it to whoever wants them.
+//! Watching a project: a plan in each round, a repair of drift if that is asked for, and notifications to
+//! a webhook.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,25 +22,25 @@ use crate::project::PySource;
 use crate::wait::{check_signals, wait};
 use crate::{load, options, run};
 
-/// How long Python sleeps in one piece. A signal wakes it at once, but for one that comes in the
-/// moment before it falls asleep.
+/// The longest sleep of Python between two checks for signals. A signal ends it at once, unless it comes in the
+/// moment before it begins.
 const NAP: Duration = Duration::from_millis(200);
 
-/// What to watch, and what to do about it.
+/// The options of a watch.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
-    /// Seconds from the beginning of a round to that of the next.
+    /// The seconds from the beginning of a round to that of the next.
     pub interval: f64,
-    /// Whether to repair what has drifted.
+    /// True if drift is repaired.
     pub heal: bool,
-    /// Where to tell what happened.
+    /// The URL of the webhook.
     pub webhook: Option<String>,
-    /// The resources and groups that it is limited to.
+    /// The resources and groups that the watch is limited to.
     pub targets: Vec<String>,
 }
 
-/// A project that is watched, and the place where it is told.
+/// A watched project, and its webhook.
 pub struct Watch {
     source: PySource,
     watch: workflow::watch::Watch,
@@ -51,7 +51,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Makes sure that it can be watched as is wished. Nothing is looked at yet.
+    /// Checks the options of a watch. Nothing is planned yet.
     pub fn new(
         source: Bound<'_, PyAny>,
         wish: Wish,
@@ -65,7 +65,7 @@ impl Watch {
         let interval =
             interval.ok_or_else(|| PyValueError::new_err("the interval is a number of seconds, above 0"))?;
         let working_folder = std::env::current_dir()?;
-        // A main.py that changes the working folder is no reason to look elsewhere in the next round.
+        // Absolute paths, because main.py may change the working folder.
         let (source, folder) = match source.extract::<PathBuf>() {
             Ok(path) => {
                 let path = working_folder.join(path);
@@ -93,7 +93,7 @@ impl Watch {
         })
     }
 
-    /// Looks once, and repairs where that is asked for. Whatever goes wrong stands in the round; an
+    /// Runs one round. Failures are part of the round; an
     /// error is `KeyboardInterrupt` and its like, after everything has been stopped.
     pub fn round(&mut self, py: Python<'_>) -> PyResult<(Round, Vec<Notification>)> {
         self.began = Some(Instant::now());
@@ -101,7 +101,7 @@ impl Watch {
         run::with_ports(&self.source, None, &self.observer, |ports| watch.round(ports)).or_raise(py)
     }
 
-    /// Tells the webhook, if there is one. Where that fails, standard error says so.
+    /// Sends notifications to the webhook, if there is one. A failure is reported on standard error.
     pub fn tell(&self, py: Python<'_>, round: &Round, notifications: &[Notification]) -> PyResult<()> {
         let Some(webhook) = &self.webhook else { return Ok(()) };
         let runtime = runtime::get().or_raise(py)?;
@@ -118,7 +118,7 @@ impl Watch {
                 })
             };
             if let Err(unsaid) = wait(py, || cancel.cancel(), work)? {
-                // The next round is not to wait for each of a server that is down.
+                // A server that is down must not delay the next round by the retries for each notification.
                 webhook = webhook.without_retries();
                 let line = format!("{} could not be told: {unsaid}\n", notification.kind.word());
                 py.import("sys")?.getattr("stderr")?.call_method1("write", (line,))?;
@@ -127,7 +127,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Sleeps until the next round is due, calling `tick` with how long that is. A round that took
+    /// Sleeps until the next round is due, and calls `tick` with the time left. A round that took
     /// longer than the interval is followed by the next one at once.
     pub fn wait(&self, py: Python<'_>, tick: impl Fn(Duration)) -> PyResult<()> {
         let Some(due) = self.began.and_then(|began| began.checked_add(self.interval)) else { return Ok(()) };
@@ -144,7 +144,7 @@ impl Watch {
     }
 }
 
-/// What `clockwork.watch` is made of.
+/// The watch behind `clockwork.watch`.
 #[pyclass(frozen, module = "clockwork._core")]
 pub struct Watcher(Mutex<Watch>);
 
@@ -161,7 +161,7 @@ impl Watcher {
         Ok(Self(Mutex::new(Watch::new(source, wish, overrides, compiler, Arc::new(Silent))?)))
     }
 
-    /// Looks once, and gives the round as a dictionary.
+    /// Runs one round, and returns it as a dictionary.
     fn round<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let mut watch = self.watch()?;
         let (round, news) = watch.round(py)?;
@@ -176,7 +176,7 @@ impl Watcher {
 }
 
 impl Watcher {
-    /// Rounds do not overlap; to wait for one that another thread is at could take for ever.
+    /// Locks the watch. It fails while another thread runs a round, because the wait could take for ever.
     fn watch(&self) -> PyResult<std::sync::MutexGuard<'_, Watch>> {
         use std::sync::TryLockError;
         match self.0.try_lock() {

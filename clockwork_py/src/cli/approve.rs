@@ -1,4 +1,4 @@
-//! Shows the plan before it is run, and asks where something would be taken away.
+//! Shows the plan before it is run, and asks before anything is removed or replaced.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use crate::errors;
 
-/// Somebody at a terminal, or nobody.
+/// The approver at the terminal.
 pub struct Asker {
     display: Display,
     terminal: bool,
@@ -21,13 +21,13 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// `asks` is whether questions are wanted, and `prune` whether one of them is answered already.
+    /// `asks` is false for `--yes`, and `prune` is true for `--prune`.
     pub fn new(display: Display, asks: bool, prune: bool) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !display.json;
         Self { display, terminal, asks, prune }
     }
 
-    /// Whether there is somebody to ask.
+    /// Returns true if there is a terminal to ask on.
     pub fn has_somebody(&self) -> bool {
         self.terminal
     }
@@ -83,11 +83,11 @@ impl Asker {
     }
 }
 
-/// Asks a question and gives the answer, in lower case. The end of the input is an answer too: no.
+/// Asks a question and returns the answer, in lower case. The end of the input counts as no.
 fn ask(py: Python<'_>, question: &str) -> PyResult<String> {
     eprint!("{question} ");
     let _ = std::io::stderr().flush();
-    // Python's own reading ends with Ctrl-C; Rust's goes on.
+    // Ctrl-C ends a read in Python, but not one in Rust.
     let read = py.import("sys")?.getattr("stdin")?.call_method0("readline");
     let answer: String = read.inspect_err(|_| eprintln!())?.extract()?;
     if answer.is_empty() { Ok("no".to_owned()) } else { Ok(answer.trim().to_lowercase()) }

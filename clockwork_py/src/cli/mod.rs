@@ -1,5 +1,5 @@
-//! The command line's edge: reads what was typed, runs it, shows what came of it, and says with
-//! the exit status how it went.
+//! The command line: parses the arguments, runs the command, shows its result, and
+//! returns the exit status.
 
 mod approve;
 mod started;
@@ -38,7 +38,7 @@ const WRONG_USAGE: u8 = 2;
 const CHANGES_PENDING: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
-/// Runs the command that was typed, and gives the exit status.
+/// Runs a command line, and returns the exit status.
 pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -87,7 +87,7 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
     }
 }
 
-/// Prints a text, or with `--json` a document.
+/// Prints a text, or a document with `--json`.
 fn say(display: Display, text: &str, document: impl FnOnce() -> serde_json::Value) -> u8 {
     let text = if display.json { &format!("{:#}\n", document()) } else { text };
     if stdio::print(text) { DONE } else { FAILED }
@@ -96,7 +96,7 @@ fn say(display: Display, text: &str, document: impl FnOnce() -> serde_json::Valu
 /// Shows an error of a command that does not run main.py.
 fn edge(display: Display, command: &str, result: Result<u8>) -> u8 {
     result.unwrap_or_else(|error| {
-        // Our own errors tell their cause themselves.
+        // Our own errors name their cause in their message.
         let top = error.chain().take_while(|cause| !cause.is::<std::io::Error>());
         let message = top.map(ToString::to_string).collect::<Vec<_>>().join(": ");
         if display.json {
@@ -140,7 +140,7 @@ fn pull(py: Python<'_>, display: Display) -> PyResult<u8> {
     }
 }
 
-/// What of a project a command is about, and how it goes about it.
+/// The options of a command that limit it to a part of the project, or allow it to change something.
 #[derive(Default)]
 struct Extent {
     part: Part,
@@ -174,7 +174,7 @@ fn apply(py: Python<'_>, display: Display, run: Run, extent: Extent, check: bool
                          to `clockwork plan`";
             return started.refuse("apply", error, WRONG_USAGE);
         }
-        // It was looked at when it was made, and is run as it is or not at all.
+        // A saved plan was reviewed when it was saved. It is run unchanged, or not at all.
         Ok(Some(saved)) => {
             typed.path = saved.source.to_string_lossy().into_owned();
             typed.options.run_saved(saved);
@@ -206,7 +206,7 @@ fn plan(
     Ok(if code == DONE && detailed_exitcode && pending { CHANGES_PENDING } else { code })
 }
 
-/// A command as it was typed: a path, and the options of a run.
+/// A parsed command: a path, and the options of a run.
 struct Typed {
     path: String,
     options: Options,
@@ -247,7 +247,7 @@ impl Typed {
         Self { path: run.place.path, options }
     }
 
-    /// How much is to be logged. Settings that cannot be used are told of when they are needed.
+    /// The log level. Invalid settings are reported later, by the run.
     fn log_level(&self) -> PyResult<LogLevel> {
         let path = Path::new(&self.path);
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
@@ -256,7 +256,7 @@ impl Typed {
     }
 }
 
-/// Prints what would be sent to the model.
+/// Prints the messages that would be sent to the model.
 fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
     let run = Run { dry_run: true, ..run };
     let typed = Typed::new(Verb::Generate, run, Extent::default());
@@ -271,7 +271,7 @@ fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
     }
 }
 
-/// Prints which resource needs which, and nothing that main.py prints.
+/// Prints the dependency graph. The output of main.py goes to standard error.
 fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> PyResult<u8> {
     let stdout = stdio::reserve_stdout(py)?;
     let source = PyString::new(py, path).into_any();
@@ -294,7 +294,7 @@ fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> P
     stdout.write(py, &text).map(|()| DONE)
 }
 
-/// Prints what the lock holds for a resource.
+/// Prints the artifact of a resource in the lock file.
 fn show(display: Display, name: &str, path: &Path) -> Result<u8> {
     if !path.exists() && path != Path::new("main.py") {
         anyhow::bail!("there is no {}: name a main.py, or the folder that holds it", path.display());
@@ -305,7 +305,7 @@ fn show(display: Display, name: &str, path: &Path) -> Result<u8> {
     Ok(say(display, &report::artifact(address, entry), || report::artifact_document(address, entry)))
 }
 
-/// Shows an error that stopped a command, and gives its exit status.
+/// Shows an error that stopped a command, and returns the exit status.
 fn failed(py: Python<'_>, display: Display, command: &str, error: &PyErr) -> PyResult<u8> {
     if display.json {
         let document = json!({ "command": command, "error": failure_of(py, error)? });

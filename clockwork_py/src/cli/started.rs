@@ -1,4 +1,4 @@
-//! A command that runs the pipeline: how it begins, and how it is shown.
+//! A command that runs the workflow, with its output.
 
 use clockwork_core::cli::Display;
 use clockwork_core::outcome::{Failure, Report};
@@ -10,11 +10,11 @@ use super::{DONE, FAILED, Typed, failed};
 use crate::project::PySource;
 use crate::{run, stdio};
 
-/// A command that runs the pipeline, and how it is shown.
+/// A command that runs the workflow, with its output.
 pub struct Started {
-    /// How it is shown.
+    /// The options of the output.
     pub display: Display,
-    /// Where documents go, if they are asked for.
+    /// The standard output, reserved for the documents of `--json`.
     pub stdout: Option<stdio::Stdout>,
 }
 
@@ -24,7 +24,7 @@ impl Started {
         Ok(Self { display, stdout })
     }
 
-    /// Says why a command does not even begin.
+    /// Reports that a command is not run, and returns the exit status.
     pub fn refuse(self, command: &'static str, message: &str, code: u8) -> PyResult<u8> {
         eprint!("{}", report::error(message));
         if let Some(stdout) = self.stdout {
@@ -35,7 +35,7 @@ impl Started {
         Ok(code)
     }
 
-    /// Runs it, shows what came of it, and gives the exit status and, where there is one, the report.
+    /// Runs the workflow, shows the result, and returns the exit status and the report, if there is one.
     pub(super) fn execute(
         self,
         py: Python<'_>,
@@ -71,7 +71,7 @@ impl Started {
             }
         }
         if let Some(failure) = &report.failure {
-            // The tables have told already what failed on which host; the model's errors stand nowhere else.
+            // The tables have shown these failures already, by host.
             if display.json || !["DeployError", "CheckError"].contains(&&*failure.class) {
                 eprint!("{}", report::error(&failure.message));
             }
@@ -81,12 +81,12 @@ impl Started {
     }
 }
 
-/// What `--json` prints.
+/// The document that `--json` prints.
 fn document(report: &Report) -> String {
     format!("{:#}\n", serde_json::to_value(report).unwrap_or_default())
 }
 
-/// An exception as it stands in a document.
+/// Converts an exception to the failure of a document.
 pub fn failure_of(py: Python<'_>, error: &PyErr) -> PyResult<Failure> {
     let kind = error.get_type(py).name()?.to_string();
     Ok(Failure::new(kind, error.value(py).str()?.to_string()))

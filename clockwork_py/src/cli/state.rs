@@ -1,4 +1,4 @@
-//! `clockwork state`: what is known of what was deployed.
+//! `clockwork state`: shows and edits the state.
 
 use std::path::Path;
 use std::time::Duration;
@@ -25,8 +25,8 @@ pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<
     done.or_else(|error| failed(py, display, "state", &error))
 }
 
-/// A project's state, the name of its file, and what is known. The file may be gone by now, but it has
-/// to have been there: a path that was mistyped is told.
+/// Opens the store of a project. Returns it with the name of the project's file and the state. The file may be
+/// missing if the state knows it; any other missing path is an error.
 fn open(py: Python<'_>, path: &str) -> PyResult<(Store, String, state::State)> {
     let (folder, source) = load::place(Path::new(path));
     let store = Store::new(&folder);
@@ -59,15 +59,15 @@ fn list(py: Python<'_>, display: Display, path: &str) -> PyResult<u8> {
     Ok(code)
 }
 
-/// What is known, and what of it main.py no longer has.
+/// Reads the state and the addresses of the orphans.
 fn known_and_gone(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Address>)> {
     let (_, source, state) = open(py, path)?;
-    // What is known is worth showing also where main.py cannot be run.
+    // The state is shown even if main.py fails.
     let gone = match load::load(&PyString::new(py, path).into_any()) {
         Ok(project) => {
             let there: Vec<Address> =
                 project.declared.iter().map(|declared| declared.address.clone()).collect();
-            // A resource that has another name in main.py is still there.
+            // A renamed resource is no orphan.
             let mut renamed = state.clone();
             renamed.rename(&workflow::renames(&project.declared));
             let mut orphans: Vec<Address> = Vec::new();
@@ -105,7 +105,7 @@ fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
     let nobody = &mut |_: &str| Ok(());
     let held = store.hold("state forget", &mut Wait { timeout: Duration::ZERO, waiting: nobody });
     held.or_raise(py)?;
-    // What was read before nobody was kept away could be out of date.
+    // The state may have changed before the lock was taken.
     let state = store.read().or_raise(py)?;
     let entries: Vec<(Address, String)> =
         find(py, &state, known)?.iter().map(|entry| (entry.address.clone(), entry.host.clone())).collect();
@@ -127,7 +127,7 @@ fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
     Ok(say(display, &lines.collect::<String>(), document))
 }
 
-/// Adopting is planning, and then writing down that it is there.
+/// Enters a resource into the state. The workflow plans it first.
 fn adopt(py: Python<'_>, display: Display, name: String, place: Place) -> PyResult<u8> {
     let started = Started::new(py, display)?;
     let run = clockwork_core::cli::Run::of(place);

@@ -1,4 +1,4 @@
-//! `clockwork watch`: rounds, one after the other, until somebody ends it.
+//! `clockwork watch`: runs rounds until it is interrupted.
 
 use std::path::Path;
 
@@ -25,11 +25,11 @@ pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> 
         targets: typed.part.targets,
     };
     let (folder, file) = load::place(Path::new(&typed.place.path));
-    // Later it may be gone for a while; a name that was mistyped is told at once.
+    // A missing main.py is an error at the start. In later rounds it may be missing for a while.
     let there = if folder.join(file).exists() { Ok(()) } else { load::load(&source).map(drop) };
     let watch = match there.and_then(|()| Watch::new(source, wish, Overrides::default(), None, observer)) {
         Ok(watch) => watch,
-        // On standard output there are rounds, and this is none.
+        // Standard output has only rounds.
         Err(error) => {
             eprint!("{}", report::error(&error.value(py).str()?.to_string()));
             return Ok(WRONG_USAGE);
@@ -41,12 +41,12 @@ pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> 
     countdown.clear();
     match ended {
         Ok(last) => Ok(if last.is_well() { DONE } else { FAILED }),
-        // What was found has been told already, round by round.
+        // The rounds have been printed already.
         Err(error) => failed(py, Display { json: false, ..display }, "watch", &error),
     }
 }
 
-/// Goes on for as many rounds as are wanted, and gives the last one.
+/// Runs the wanted number of rounds, or without end. Returns the last one.
 fn rounds(
     py: Python<'_>,
     started: &Started,
@@ -60,7 +60,7 @@ fn rounds(
         if let Some(stdout) = &started.stdout {
             stdout.line(py, &serde_json::to_string(&round).unwrap_or_default())?;
         } else {
-            // What is lost there is no reason to stop.
+            // A failed write does not end the watch.
             stdio::print(&report::round(&round, &news, started.display.verbose > 0));
         }
         watch.tell(py, &round, &news)?;
