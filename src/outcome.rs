@@ -102,6 +102,7 @@ impl OperationOutcome {
 
 /// One resource on one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct ResourceOutcome {
     /// The resource.
     #[serde(flatten)]

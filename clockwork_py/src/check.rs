@@ -99,7 +99,7 @@ pub fn run(
     };
     // Functions of the user's may import modules from the folder of main.py.
     let away = if shared.checks.iter().any(|check| check.calls) {
-        user_code::surround(py, &project.folder, false, work)?
+        user_code::with_folder(py, &project.folder, false, work)?
     } else {
         work()?
     };

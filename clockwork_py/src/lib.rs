@@ -54,7 +54,7 @@ mod _core {
     use crate::watching::Watcher;
 
     use crate::errors::OrRaise;
-    use crate::options::{self, Callable, Keywords, settings};
+    use crate::options::{self, CallableApprover, Keywords, settings};
     use crate::progress::observer;
     use crate::project::PySource;
     use crate::{cli, errors, load};
@@ -78,6 +78,7 @@ mod _core {
     /// Runs the workflow; see `clockwork.core.ClockworkCore`.
     #[pyfunction]
     #[expect(clippy::too_many_arguments, reason = "called from one place, in Python")]
+    #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
     fn run<'py>(
         py: Python<'py>,
         command: &str,
@@ -108,7 +109,7 @@ mod _core {
             }
             options.run_saved(saved);
         }
-        let approver = approve.map(|callable| Callable { callable, prune: options.prune });
+        let approver = approve.map(|callable| CallableApprover { callable, prune: options.prune });
         let approver = approver.as_ref().map(|approver| approver as &dyn Approver);
         let source = PySource::new(&source, compiler.as_ref());
         let report = crate::run::run(py, &source, &options, approver, &observer(progress))?;

@@ -39,7 +39,7 @@ pub fn load(source: &Bound<'_, PyAny>) -> PyResult<PyProject> {
 fn load_list(source: &Bound<'_, PyAny>) -> PyResult<PyProject> {
     let py = source.py();
     let mut collector = Collector::new(py)?;
-    let none = |given: &Bound<'_, PyAny>| -> PyResult<PyErr> {
+    let not_resources = |given: &Bound<'_, PyAny>| -> PyResult<PyErr> {
         let class = given.get_type().name()?.to_string();
         let message =
             format!("resources are wanted, and {class} is none: pass a path or a list of resources");
@@ -48,13 +48,13 @@ fn load_list(source: &Bound<'_, PyAny>) -> PyResult<PyProject> {
     let is_one = source.is_instance_of::<Resource>() || collector.is_group(source)?;
     if !(is_one && collector.collect(source)?) {
         let items = match source.try_iter() {
-            Err(error) if error.is_instance_of::<PyTypeError>(py) => return Err(none(source)?),
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => return Err(not_resources(source)?),
             items => items?,
         };
         for item in items {
             let item = item?;
             if !collector.collect(&item)? {
-                return Err(none(&item)?);
+                return Err(not_resources(&item)?);
             }
         }
     }
@@ -149,7 +149,7 @@ fn run<'py>(
     py.import("linecache")?.call_method0("checkcache")?;
     let module = PyModule::new(py, MODULE)?;
     module.setattr("__file__", file.display().to_string())?;
-    user_code::surround(py, folder, true, || {
+    user_code::with_folder(py, folder, true, || {
         py.import("sys")?.getattr("modules")?.set_item(MODULE, &module)?;
         let collecting = py.import("clockwork.resources.base")?.getattr("collecting")?;
         let context = collecting.call1((constructed,))?;

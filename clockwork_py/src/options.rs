@@ -110,14 +110,14 @@ pub fn settings(overrides: &Bound<'_, PyDict>) -> PyResult<Overrides> {
 }
 
 /// An approver that calls a function with the plan. The function returns true or false.
-pub struct Callable<'py> {
+pub struct CallableApprover<'py> {
     /// The callable.
     pub callable: Bound<'py, PyAny>,
     /// True if orphans are removed.
     pub prune: bool,
 }
 
-impl Approver for Callable<'_> {
+impl Approver for CallableApprover<'_> {
     fn can_ask(&self) -> bool {
         true
     }

@@ -18,8 +18,8 @@ pub fn observer(callable: Option<Py<PyAny>>) -> Arc<dyn Observer> {
 impl Observer for PyObserver {
     fn observe(&self, event: &Event) {
         Python::attach(|py| {
-            let told = pythonize(py, event).map_err(PyErr::from).and_then(|event| self.0.call1(py, (event,)));
-            if let Err(error) = told {
+            let sent = pythonize(py, event).map_err(PyErr::from).and_then(|event| self.0.call1(py, (event,)));
+            if let Err(error) = sent {
                 // A failed display must not stop a deployment, but Ctrl-C must, and Python may raise it here.
                 if error.is_instance_of::<PyException>(py)
                     || py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main")).is_err()

@@ -125,7 +125,7 @@ impl Project for PyProject {
         errors::attached(|py| {
             // A run inside main.py must not wait for the lock that main.py holds.
             self.is_inside.store(user_code::is_held(py)?, Ordering::Relaxed);
-            user_code::surround(py, &self.folder, false, || {
+            user_code::with_folder(py, &self.folder, false, || {
                 let all: Vec<_> = self
                     .resources
                     .iter()
@@ -152,7 +152,7 @@ impl Project for PyProject {
             if self.is_inside.load(Ordering::Relaxed) {
                 check()
             } else {
-                user_code::surround(py, &self.folder, false, check)
+                user_code::with_folder(py, &self.folder, false, check)
             }
         })
     }
@@ -164,7 +164,9 @@ impl Project for PyProject {
         with_deploy: bool,
     ) -> Result<Vec<(CompiledResource, Map<String, Value>)>> {
         errors::attached(|py| {
-            user_code::surround(py, &self.folder, false, || self.compiled(py, places, artifacts, with_deploy))
+            user_code::with_folder(py, &self.folder, false, || {
+                self.compiled(py, places, artifacts, with_deploy)
+            })
         })
     }
 

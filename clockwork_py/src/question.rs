@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pythonize::depythonize;
 use serde_json::{Map, Value};
 
-use crate::resource::{self, address, blame};
+use crate::resource::{self, address, explain};
 use crate::{errors, traceback};
 
 /// The size limit of a context file, in bytes. Few models can read more at once.
@@ -25,7 +25,7 @@ pub fn request(
     let py = resource.py();
     let address = address(resource)?;
     let call = |method: &str| {
-        resource.call_method0(method).map_err(|error| blame(py, error, &address, method, folder))
+        resource.call_method0(method).map_err(|error| explain(py, error, &address, method, folder))
     };
     if !call("needs_artifact_generation")?.is_truthy()? {
         return Ok(None);
@@ -87,9 +87,9 @@ fn connected(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Vec<Project
 /// The fields that the user set.
 fn given(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Map<String, Value>> {
     let fields = resource.call_method0("_given_fields");
-    let blamed = |error| Ok(blame(resource.py(), error, &address(resource)?, "fields", folder));
+    let explained = |error| Ok(explain(resource.py(), error, &address(resource)?, "fields", folder));
     let fields = fields.and_then(|fields| Ok(depythonize(&fields)?));
-    fields.map_err(|error| blamed(error).unwrap_or_else(|error: PyErr| error))
+    fields.map_err(|error| explained(error).unwrap_or_else(|error: PyErr| error))
 }
 
 /// Reads the files that the user gives the model to read.
@@ -138,6 +138,6 @@ pub fn check_artifact(
         {
             Ok(Err(error.value(py).str()?.to_string()))
         }
-        Err(error) => Err(blame(py, error, &address(resource)?, "check of the model's answer", folder)),
+        Err(error) => Err(explain(py, error, &address(resource)?, "check of the model's answer", folder)),
     }
 }

@@ -149,7 +149,9 @@ pub fn compile(
     let address = address(resource)?;
     let name: String = resource.getattr("name")?.extract()?;
     let call = |on: &Bound<'_, PyAny>, method: &str| -> PyResult<Py<PyAny>> {
-        on.call_method0(method).map(Bound::unbind).map_err(|error| blame(py, error, &address, method, folder))
+        on.call_method0(method)
+            .map(Bound::unbind)
+            .map_err(|error| explain(py, error, &address, method, folder))
     };
     let completed = match artifact {
         Some(artifact) => resource.call_method1("_completed", (pythonize(py, artifact)?,))?,
@@ -167,7 +169,7 @@ pub fn compile(
             }
             Form::Data => data(&completed, phase, &name, secrets)
                 .map(Some)
-                .map_err(|error| blame(py, error, &address, data_method(phase), folder)),
+                .map_err(|error| explain(py, error, &address, data_method(phase), folder)),
             Form::None if phase == Phase::Destroy => Ok(None),
             Form::None => Ok(Some(vec![Step::Code(code(resource, phase, artifacts, folder)?)])),
         }
@@ -216,7 +218,7 @@ fn removal(py: Python<'_>, destroy: Option<&[Step]>, hidden: &[String]) -> PyRes
     let Some(steps) = destroy else { return Ok(Removal::Unknown) };
     for step in steps {
         let holds = match step {
-            Step::Code(code) => secrets::stand_in(py, code, hidden)?,
+            Step::Code(code) => secrets::contains(py, code, hidden)?,
             Step::Operation(operation) => {
                 let text = serde_json::to_string(operation).unwrap_or_default();
                 hidden.iter().any(|secret| text.contains(secret.as_str()))
@@ -289,16 +291,16 @@ pub fn set_folder(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<()> {
 /// Converts an exception of the user's code to a `CompileError` that names the resource and the method.
 ///
 /// Errors of Clockwork's own and interrupts are returned unchanged.
-pub fn blame(py: Python<'_>, error: PyErr, address: &Address, method: &str, project: &Path) -> PyErr {
+pub fn explain(py: Python<'_>, error: PyErr, address: &Address, method: &str, project: &Path) -> PyErr {
     if errors::is_ours(py, &error) || errors::is_interrupt(py, &error) {
         return error;
     }
     match traceback::user_frames(py, &error, project) {
         Ok(user) => {
             let message = format!("{address} cannot be compiled: its {method} raised an error\n{user}");
-            let blamed = errors::exception(py, "CompileError", &message);
-            blamed.set_cause(py, Some(error));
-            blamed
+            let explained = errors::exception(py, "CompileError", &message);
+            explained.set_cause(py, Some(error));
+            explained
         }
         Err(error) => error,
     }
@@ -318,7 +320,7 @@ fn code(
     };
     let code = resource
         .call_method1(method(phase), (artifacts,))
-        .map_err(|error| blame(py, error, &address, method(phase), project))?;
+        .map_err(|error| explain(py, error, &address, method(phase), project))?;
     let Ok(code) = code.cast::<PyString>() else {
         let class = code.get_type().name()?.to_string();
         return Err(failed(&format!(

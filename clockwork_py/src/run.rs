@@ -57,7 +57,7 @@ const STEP: Duration = Duration::from_millis(40);
 
 impl Process for PyProcess {
     fn check_interrupt(&self) -> Result<()> {
-        errors::attached(|py| check_signals(py))
+        errors::attached(check_signals)
     }
 
     fn sleep(&self, span: Duration) -> Result<()> {

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 /// Returns true if Python code contains any of these secrets, in its text or in the value of a literal.
-pub fn stand_in(py: Python<'_>, code: &str, secrets: &[String]) -> PyResult<bool> {
+pub fn contains(py: Python<'_>, code: &str, secrets: &[String]) -> PyResult<bool> {
     if secrets.is_empty() {
         return Ok(false);
     }

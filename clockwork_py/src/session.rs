@@ -33,7 +33,7 @@ struct PySession<'a> {
 
 impl Engine for PyEngine {
     fn preload(&self) -> Result<()> {
-        errors::attached(|py| engine::preload(py))
+        errors::attached(engine::preload)
     }
 
     fn open<'a>(
@@ -64,10 +64,10 @@ impl Engine for PyEngine {
 
 impl PySession<'_> {
     /// Runs `work`. Modules of the user's own can be imported if the script uses any.
-    fn surrounded<T>(&self, script: &Script, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
+    fn with_modules<T>(&self, script: &Script, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
         errors::attached(|py| {
             if script.uses_own_modules {
-                user_code::surround(py, self.project.folder(), false, || work(py))
+                user_code::with_folder(py, self.project.folder(), false, || work(py))
             } else {
                 work(py)
             }
@@ -99,7 +99,7 @@ impl ports::Session for PySession<'_> {
 
     fn plan(&mut self, run: &ScriptRun<'_>) -> Result<DeployOutcome> {
         let contexts = self.decisions(run.permissions.cloned().unwrap_or_default());
-        self.surrounded(run.script, |py| self.session.plan(py, &engine_run(run, &contexts)))
+        self.with_modules(run.script, |py| self.session.plan(py, &engine_run(run, &contexts)))
     }
 
     fn execute(&mut self, run: &ScriptRun<'_>, decide: Decide<'_>) -> Result<DeployOutcome> {
@@ -110,7 +110,7 @@ impl ports::Session for PySession<'_> {
         };
         let contexts = self.decisions(run.permissions.cloned().unwrap_or_default());
         let run = engine_run(run, &contexts);
-        self.surrounded(run.script, |py| self.session.execute(py, &run, Approval::Asked(&ask)))
+        self.with_modules(run.script, |py| self.session.execute(py, &run, Approval::Asked(&ask)))
     }
 
     fn check(

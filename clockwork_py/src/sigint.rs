@@ -17,9 +17,9 @@ pub struct Sigint(Arc<AtomicBool>);
 impl Sigint {
     #[new]
     fn new() -> PyResult<Self> {
-        let heard = Arc::default();
-        flag::register(SIGINT, Arc::clone(&heard))?;
-        Ok(Self(heard))
+        let received = Arc::default();
+        flag::register(SIGINT, Arc::clone(&received))?;
+        Ok(Self(received))
     }
 
     /// Returns true if the signal has arrived since the last call.

@@ -50,12 +50,12 @@ impl Stdout {
         options.set_item("encoding", "utf-8")?;
         options.set_item("closefd", is_last)?;
         let file = py.import("os")?.call_method("fdopen", (self.0, "w"), Some(&options))?;
-        forgive(py, file.call_method1("write", (text,)).and_then(|_| file.call_method0("close")))
+        ignore_broken_pipe(py, file.call_method1("write", (text,)).and_then(|_| file.call_method0("close")))
     }
 }
 
 /// Ignores a closed pipe.
-fn forgive(py: Python<'_>, written: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+fn ignore_broken_pipe(py: Python<'_>, written: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
     written.map(|_| ()).or_else(|error| {
         if error.is_instance_of::<pyo3::exceptions::PyBrokenPipeError>(py) { Ok(()) } else { Err(error) }
     })

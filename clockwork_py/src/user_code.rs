@@ -18,7 +18,7 @@ static IMPORTED: Mutex<Option<(PathBuf, Vec<String>)>> = Mutex::new(None);
 ///
 /// The modules of another project are dropped first, so that each may have a `helpers.py` of its
 /// own. With `anew`, those of this project are dropped too, so that its files are read again.
-pub fn surround<T>(
+pub fn with_folder<T>(
     py: Python<'_>,
     folder: &Path,
     anew: bool,

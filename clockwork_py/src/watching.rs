@@ -20,16 +20,16 @@ use tokio_util::sync::CancellationToken;
 use crate::errors::OrRaise;
 use crate::project::PySource;
 use crate::wait::{check_signals, wait};
-use crate::{load, options, run};
+use crate::{load, run};
 
 /// The longest sleep of Python between two checks for signals. A signal ends it at once, unless it comes in the
 /// moment before it begins.
-const NAP: Duration = Duration::from_millis(200);
+const STEP: Duration = Duration::from_millis(200);
 
 /// The options of a watch.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
+pub struct WatchOptions {
     /// The seconds from the beginning of a round to that of the next.
     pub interval: f64,
     /// True if drift is repaired.
@@ -43,7 +43,7 @@ pub struct Wish {
 /// A watched project, and its webhook.
 pub struct Watch {
     source: PySource,
-    watch: workflow::watch::Watch,
+    workflow: workflow::watch::Watch,
     webhook: Option<Webhook>,
     interval: Duration,
     observer: Arc<dyn Observer>,
@@ -54,13 +54,13 @@ impl Watch {
     /// Checks the options of a watch. Nothing is planned yet.
     pub fn new(
         source: Bound<'_, PyAny>,
-        wish: Wish,
+        options: WatchOptions,
         overrides: Overrides,
         compiler: Option<&Bound<'_, PyAny>>,
         observer: Arc<dyn Observer>,
     ) -> PyResult<Self> {
         let py = source.py();
-        let interval = Some(wish.interval).filter(|seconds| *seconds > 0.0);
+        let interval = Some(options.interval).filter(|seconds| *seconds > 0.0);
         let interval = interval.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let interval =
             interval.ok_or_else(|| PyValueError::new_err("the interval is a number of seconds, above 0"))?;
@@ -74,7 +74,7 @@ impl Watch {
             }
             Err(_) => (source, working_folder.clone()),
         };
-        let given = wish.webhook.filter(|address| !address.trim().is_empty());
+        let given = options.webhook.filter(|address| !address.trim().is_empty());
         let webhook = if given.is_some() {
             given
         } else {
@@ -85,7 +85,7 @@ impl Watch {
         let webhook = webhook.as_deref().map(Webhook::parse).transpose();
         Ok(Self {
             source: PySource::new(&source, compiler),
-            watch: workflow::watch::Watch::new(folder, overrides, wish.heal, wish.targets),
+            workflow: workflow::watch::Watch::new(folder, overrides, options.heal, options.targets),
             webhook: webhook.or_raise(py)?,
             interval,
             observer,
@@ -97,8 +97,8 @@ impl Watch {
     /// error is `KeyboardInterrupt` and its like, after everything has been stopped.
     pub fn round(&mut self, py: Python<'_>) -> PyResult<(Round, Vec<Notification>)> {
         self.began = Some(Instant::now());
-        let watch = &mut self.watch;
-        run::with_ports(&self.source, None, &self.observer, |ports| watch.round(ports)).or_raise(py)
+        let workflow = &mut self.workflow;
+        run::with_ports(&self.source, None, &self.observer, |ports| workflow.round(ports)).or_raise(py)
     }
 
     /// Sends notifications to the webhook, if there is one. A failure is reported on standard error.
@@ -117,10 +117,10 @@ impl Watch {
                     }
                 })
             };
-            if let Err(unsaid) = wait(py, || cancel.cancel(), work)? {
+            if let Err(failure) = wait(py, || cancel.cancel(), work)? {
                 // A server that is down must not delay the next round by the retries for each notification.
                 webhook = webhook.without_retries();
-                let line = format!("{} could not be told: {unsaid}\n", notification.kind.word());
+                let line = format!("{} could not be told: {failure}\n", notification.kind.word());
                 py.import("sys")?.getattr("stderr")?.call_method1("write", (line,))?;
             }
         }
@@ -139,7 +139,7 @@ impl Watch {
                 return Ok(());
             }
             tick(left);
-            sleep.call1((left.min(NAP).as_secs_f64(),))?;
+            sleep.call1((left.min(STEP).as_secs_f64(),))?;
         }
     }
 }
@@ -153,12 +153,12 @@ impl Watcher {
     #[new]
     fn new(
         source: Bound<'_, PyAny>,
-        wish: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
         overrides: &Bound<'_, PyDict>,
         compiler: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let (wish, overrides) = (pythonize::depythonize(wish)?, options::settings(overrides)?);
-        Ok(Self(Mutex::new(Watch::new(source, wish, overrides, compiler, Arc::new(Silent))?)))
+        let (options, overrides) = (pythonize::depythonize(options)?, crate::options::settings(overrides)?);
+        Ok(Self(Mutex::new(Watch::new(source, options, overrides, compiler, Arc::new(Silent))?)))
     }
 
     /// Runs one round, and returns it as a dictionary.

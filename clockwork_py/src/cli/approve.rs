@@ -13,14 +13,14 @@ use pyo3::prelude::*;
 use crate::errors;
 
 /// The approver at the terminal.
-pub struct Asker {
+pub struct TerminalApprover {
     display: Display,
     terminal: bool,
     asks: bool,
     prune: bool,
 }
 
-impl Asker {
+impl TerminalApprover {
     /// `asks` is false for `--yes`, and `prune` is true for `--prune`.
     pub fn new(display: Display, asks: bool, prune: bool) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !display.json;
@@ -28,12 +28,12 @@ impl Asker {
     }
 
     /// Returns true if there is a terminal to ask on.
-    pub fn has_somebody(&self) -> bool {
+    pub fn has_terminal(&self) -> bool {
         self.terminal
     }
 }
 
-impl Approver for Asker {
+impl Approver for TerminalApprover {
     fn can_ask(&self) -> bool {
         self.terminal && self.asks
     }
@@ -53,7 +53,7 @@ impl Approver for Asker {
     }
 }
 
-impl Asker {
+impl TerminalApprover {
     fn answer(&self, py: Python<'_>, question: &Question) -> PyResult<Approval> {
         if question.orphans > 0 {
             let what = match question.orphans {

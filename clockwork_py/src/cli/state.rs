@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::json;
 
-use super::{DONE, Extent, FAILED, Started, Typed, failed, failure_of, say};
+use super::{DONE, Extent, FAILED, ParsedRun, WorkflowCommand, failed, failure_of, say};
 use crate::errors::OrRaise;
 use crate::{errors, load, stdio};
 
@@ -42,14 +42,14 @@ fn open(py: Python<'_>, path: &str) -> PyResult<(Store, String, state::State)> {
 
 fn list(py: Python<'_>, display: Display, path: &str) -> PyResult<u8> {
     let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
-    let listed = known_and_gone(py, path);
+    let listed = state_and_orphans(py, path);
     stdio::flush(py)?;
     let Some(stdout) = stdout else {
-        let (state, gone) = listed?;
-        return Ok(say(display, &report::listing(state.entries(), &gone), || json!(null)));
+        let (state, orphans) = listed?;
+        return Ok(say(display, &report::listing(state.entries(), &orphans), || json!(null)));
     };
     let (code, document) = match listed {
-        Ok((state, gone)) => (DONE, json!({ "resources": state.entries(), "gone": gone })),
+        Ok((state, orphans)) => (DONE, json!({ "resources": state.entries(), "gone": orphans })),
         Err(error) => {
             let code = failed(py, Display { json: false, ..display }, "state", &error)?;
             (code, json!({ "command": "state", "error": failure_of(py, &error)? }))
@@ -60,18 +60,18 @@ fn list(py: Python<'_>, display: Display, path: &str) -> PyResult<u8> {
 }
 
 /// Reads the state and the addresses of the orphans.
-fn known_and_gone(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Address>)> {
+fn state_and_orphans(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Address>)> {
     let (_, source, state) = open(py, path)?;
     // The state is shown even if main.py fails.
-    let gone = match load::load(&PyString::new(py, path).into_any()) {
+    let orphans = match load::load(&PyString::new(py, path).into_any()) {
         Ok(project) => {
-            let there: Vec<Address> =
+            let declared: Vec<Address> =
                 project.declared.iter().map(|declared| declared.address.clone()).collect();
             // A renamed resource is no orphan.
             let mut renamed = state.clone();
             renamed.rename(&workflow::renames(&project.declared));
             let mut orphans: Vec<Address> = Vec::new();
-            for entry in renamed.orphans(Some(&source), &there) {
+            for entry in renamed.orphans(Some(&source), &declared) {
                 if !orphans.contains(&entry.address) {
                     orphans.push(entry.address.clone());
                 }
@@ -81,7 +81,7 @@ fn known_and_gone(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Add
         Err(error) if errors::is_ours(py, &error) => Vec::new(),
         Err(error) => return Err(error),
     };
-    Ok((state, gone))
+    Ok((state, orphans))
 }
 
 fn show(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
@@ -102,8 +102,8 @@ fn find<'a>(
 fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
     let (mut store, _, state) = open(py, &known.place.path)?;
     find(py, &state, known)?;
-    let nobody = &mut |_: &str| Ok(());
-    let held = store.hold("state forget", &mut Wait { timeout: Duration::ZERO, waiting: nobody });
+    let waiting = &mut |_: &str| Ok(());
+    let held = store.hold("state forget", &mut Wait { timeout: Duration::ZERO, waiting });
     held.or_raise(py)?;
     // The state may have changed before the lock was taken.
     let state = store.read().or_raise(py)?;
@@ -129,11 +129,11 @@ fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
 
 /// Enters a resource into the state. The workflow plans it first.
 fn adopt(py: Python<'_>, display: Display, name: String, place: Place) -> PyResult<u8> {
-    let started = Started::new(py, display)?;
+    let command = WorkflowCommand::new(py, display)?;
     let run = clockwork_core::cli::Run::of(place);
     let mut extent = Extent::default();
     extent.part.targets.push(name.clone());
-    let mut typed = Typed::new(Verb::Plan, run, extent);
+    let mut typed = ParsedRun::new(Verb::Plan, run, extent);
     typed.options.adopts = Some(name);
-    started.execute(py, typed, None).map(|(code, _)| if code == DONE { DONE } else { FAILED })
+    command.execute(py, &typed, None).map(|(code, _)| if code == DONE { DONE } else { FAILED })
 }

@@ -9,16 +9,16 @@ use clockwork_core::watch::Round;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::{DONE, Extent, FAILED, Run, Started, Typed, WRONG_USAGE, failed};
-use crate::watching::{Watch, Wish};
+use super::{DONE, Extent, FAILED, ParsedRun, Run, WRONG_USAGE, WorkflowCommand, failed};
+use crate::watching::{Watch, WatchOptions};
 use crate::{load, stdio};
 
 pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> {
-    let started = Started::new(py, display)?;
-    let planned = Typed::new(Verb::Plan, Run::of(typed.place.clone()), Extent::default());
+    let command = WorkflowCommand::new(py, display)?;
+    let planned = ParsedRun::new(Verb::Plan, Run::of(typed.place.clone()), Extent::default());
     let observer = report::watch_observer(display, planned.log_level()?);
     let source = PyString::new(py, &typed.place.path).into_any();
-    let wish = Wish {
+    let options = WatchOptions {
         interval: typed.interval,
         heal: typed.heal,
         webhook: typed.webhook,
@@ -26,8 +26,9 @@ pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> 
     };
     let (folder, file) = load::place(Path::new(&typed.place.path));
     // A missing main.py is an error at the start. In later rounds it may be missing for a while.
-    let there = if folder.join(file).exists() { Ok(()) } else { load::load(&source).map(drop) };
-    let watch = match there.and_then(|()| Watch::new(source, wish, Overrides::default(), None, observer)) {
+    let exists = if folder.join(file).exists() { Ok(()) } else { load::load(&source).map(drop) };
+    let watch = match exists.and_then(|()| Watch::new(source, options, Overrides::default(), None, observer))
+    {
         Ok(watch) => watch,
         // Standard output has only rounds.
         Err(error) => {
@@ -37,7 +38,7 @@ pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> 
     };
     stdio::stop_on_terminate(py)?;
     let countdown = Countdown::new();
-    let ended = rounds(py, &started, watch, typed.rounds, &countdown);
+    let ended = rounds(py, &command, watch, typed.rounds, &countdown);
     countdown.clear();
     match ended {
         Ok(last) => Ok(if last.is_well() { DONE } else { FAILED }),
@@ -49,7 +50,7 @@ pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> 
 /// Runs the wanted number of rounds, or without end. Returns the last one.
 fn rounds(
     py: Python<'_>,
-    started: &Started,
+    command: &WorkflowCommand,
     mut watch: Watch,
     wanted: Option<u64>,
     countdown: &Countdown,
@@ -57,11 +58,11 @@ fn rounds(
     loop {
         let (round, news) = watch.round(py)?;
         stdio::flush(py)?;
-        if let Some(stdout) = &started.stdout {
+        if let Some(stdout) = &command.stdout {
             stdout.line(py, &serde_json::to_string(&round).unwrap_or_default())?;
         } else {
             // A failed write does not end the watch.
-            stdio::print(&report::round(&round, &news, started.display.verbose > 0));
+            stdio::print(&report::round(&round, &news, command.display.verbose > 0));
         }
         watch.tell(py, &round, &news)?;
         if wanted.is_some_and(|wanted| round.number >= wanted) {

@@ -319,14 +319,14 @@ fn inventory_error(py: Python<'_>, error: PyErr) -> PyErr {
     if errors::is_interrupt(py, &error) || errors::is_ours(py, &error) {
         return error;
     }
-    let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
+    let reason = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
     let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
     if modules.and_then(|modules| modules.contains("clockwork._pyinfra")).is_ok_and(|is_there| !is_there) {
         // An import that waited for a failed one of another thread does not name the cause; a new import does.
         let error = py.import("clockwork._pyinfra").err().unwrap_or(error);
-        let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
-        let message = format!("pyinfra, which deploys, cannot be imported: mend or reinstall it\n{told}");
+        let reason = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
+        let message = format!("pyinfra, which deploys, cannot be imported: mend or reinstall it\n{reason}");
         return errors::exception(py, "ClockworkError", &message);
     }
-    errors::exception(py, "CompileError", &format!("the inventory cannot be used\n{told}"))
+    errors::exception(py, "CompileError", &format!("the inventory cannot be used\n{reason}"))
 }

@@ -6,19 +6,19 @@ use clockwork_core::report;
 use clockwork_core::workflow::ports::Approver;
 use pyo3::prelude::*;
 
-use super::{DONE, FAILED, Typed, failed};
+use super::{DONE, FAILED, ParsedRun, failed};
 use crate::project::PySource;
-use crate::{run, stdio};
+use crate::stdio;
 
 /// A command that runs the workflow, with its output.
-pub struct Started {
+pub struct WorkflowCommand {
     /// The options of the output.
     pub display: Display,
     /// The standard output, reserved for the documents of `--json`.
     pub stdout: Option<stdio::Stdout>,
 }
 
-impl Started {
+impl WorkflowCommand {
     pub fn new(py: Python<'_>, display: Display) -> PyResult<Self> {
         let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
         Ok(Self { display, stdout })
@@ -39,14 +39,14 @@ impl Started {
     pub(super) fn execute(
         self,
         py: Python<'_>,
-        typed: Typed,
+        run: &ParsedRun,
         approver: Option<&dyn Approver>,
     ) -> PyResult<(u8, Option<Report>)> {
         let display = self.display;
-        let verb = typed.options.verb;
-        let observer = report::observer(display, typed.log_level()?);
+        let verb = run.options.verb;
+        let observer = report::observer(display, run.log_level()?);
         stdio::stop_on_terminate(py)?;
-        let result = run::run(py, &PySource::at(py, &typed.path)?, &typed.options, approver, &observer);
+        let result = crate::run::run(py, &PySource::at(py, &run.path)?, &run.options, approver, &observer);
         observer.finish();
         stdio::flush(py)?;
 
@@ -56,7 +56,7 @@ impl Started {
                 let code = failed(py, Display { json: false, ..display }, verb.word(), &error)?;
                 if let Some(stdout) = self.stdout {
                     let failure = Some(failure_of(py, &error)?);
-                    let report = Report { failure, ..Report::new(verb.word(), typed.options.only_looks()) };
+                    let report = Report { failure, ..Report::new(verb.word(), run.options.only_looks()) };
                     stdout.write(py, &document(&report))?;
                 }
                 return Ok((code, None));
