@@ -1,5 +1,5 @@
-//! Everything that can go wrong in the core, with a message for the user: what was being done to
-//! which resource, what went wrong, and what to do next.
+//! The errors of the core. Each has a message for the user: the resource, the failure, and what to do
+//! next.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub enum Error {
     Compile {
         /// The resource.
         address: Address,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
     /// A file cannot be written.
@@ -28,7 +28,7 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A file cannot be read.
@@ -36,17 +36,17 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
     /// The model did not give what it was asked for.
     #[error("{}{message}", of(address.as_ref()))]
     Model {
-        /// The resource that it was asked for, where it was for one.
+        /// The resource, if the request was for one.
         address: Option<Address>,
-        /// What kind of failure it is.
+        /// The kind of failure.
         kind: ModelErrorKind,
-        /// What went wrong, and what to do.
+        /// The failure, and what to do.
         message: String,
     },
     /// `clockwork.lock` cannot be used.
@@ -54,17 +54,17 @@ pub enum Error {
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
-    /// The lock lacks something, and no model was to be asked.
+    /// The lock file lacks an artifact, and no model may be asked.
     #[error("{} is not complete, and no model is asked: {}. Run `clockwork generate`, review the lock, and commit it.", path.display(), lacks(missing, stale))]
     Locked {
         /// The lock file.
         path: PathBuf,
-        /// The resources that it has nothing for.
+        /// The resources without an artifact.
         missing: Vec<Address>,
-        /// The resources that it has an answer to an older question for.
+        /// The resources whose artifact answers an older question.
         stale: Vec<Address>,
     },
     /// `.clockwork/state.json` cannot be used.
@@ -72,7 +72,7 @@ pub enum Error {
     State {
         /// The file.
         path: PathBuf,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
     /// Another run is at work on the same project.
@@ -81,10 +81,10 @@ pub enum Error {
          `--lock-timeout 300`, for up to 300 seconds"
     )]
     Held {
-        /// Who it is.
+        /// The other run: its process and host.
         holder: String,
     },
-    /// Resources need one another, in a round that ends where it began.
+    /// A dependency cycle.
     #[error("there is no order in which to deploy these: {}. Take one of the dependencies away.", .0.join(" → "))]
     Cycle(Vec<String>),
     /// A name is that of no resource and no group, or of several groups.
@@ -92,31 +92,31 @@ pub enum Error {
     Target {
         /// The name, as it was typed.
         name: String,
-        /// What it is not, and what to do.
+        /// The problem with the name, and what to do.
         reason: String,
     },
-    /// Two resources want the same thing on a host.
+    /// Two resources have the same identity or claim on a host.
     #[error("{message}")]
     Conflict {
-        /// The two, what they both want, and what to do.
+        /// The two resources, the identity or claim, and what to do.
         message: String,
     },
-    /// The command cannot be carried out on what is there; the class is that of the exception in Python.
+    /// The command cannot be carried out.
     #[error("{message}")]
     Refused {
         /// The name of the exception in Python.
         class: &'static str,
-        /// What was to be done, why it is not, and what to do.
+        /// The action, the reason, and what to do.
         message: String,
     },
-    /// An error of the project's own code or of a port, which comes through as it is.
+    /// An error of the project's own code or of a port, passed on unchanged.
     #[error("{message}")]
     Foreign {
-        /// What it says.
+        /// The message.
         message: String,
-        /// The name of its class.
+        /// The name of the exception's class.
         class: String,
-        /// Its origin.
+        /// The origin.
         origin: Origin,
         /// The error.
         error: Box<dyn std::error::Error + Send + Sync>,
@@ -126,21 +126,21 @@ pub enum Error {
     Interrupted,
 }
 
-/// The origin of an error that comes through the core.
+/// The origin of an error that the core passes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Clockwork: it says by itself what to do.
+    /// Clockwork. The message says what to do.
     Ours,
-    /// The user's code, or a library.
+    /// The user's code or a library.
     Other,
     /// An interrupt or the like, which ends everything.
     Interrupt,
 }
 
-/// What went wrong between Clockwork and a model. Each has its own exception in Python.
+/// The kinds of failure of a request to a model. Each has its own exception in Python.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ModelErrorKind {
-    /// Something has to be generated, and there is no API key.
+    /// There is no API key.
     MissingKey,
     /// The server rejects the key, or the key may not do this.
     Authentication,
@@ -148,29 +148,29 @@ pub enum ModelErrorKind {
     Credits,
     /// The server does not know the model.
     ModelNotFound,
-    /// The server wants fewer requests.
+    /// The server has limited the rate of requests.
     RateLimit,
     /// The server cannot be reached.
     Connection,
-    /// The server takes too long.
+    /// The server did not answer in time.
     Timeout,
-    /// The server failed, or sent something that is no answer.
+    /// The server failed, or its response is no answer.
     Server,
     /// The answer is empty, cut off, refused, or not of the shape that was asked for.
     Answer,
     /// The local model cannot be fetched or started.
     Local,
-    /// What the run may use is used up, or too little for what is to be asked.
+    /// The budget is used up, or too small for the next question.
     Budget,
 }
 
 impl Error {
-    /// Whether it ends everything, as Ctrl-C does.
+    /// Returns true for an interrupt and its like, which end the program.
     pub fn is_interrupt(&self) -> bool {
         matches!(self, Self::Interrupted | Self::Foreign { origin: Origin::Interrupt, .. })
     }
 
-    /// The name of its exception in Python.
+    /// The name of the exception in Python.
     pub fn class(&self) -> &str {
         match self {
             Self::Settings(_) => "SettingsError",
@@ -209,12 +209,12 @@ impl ModelErrorKind {
         }
     }
 
-    /// Whether another model of the same server may well answer.
+    /// Returns true if another model of the same server may answer.
     pub fn is_of_one_model(self) -> bool {
         matches!(self, Self::ModelNotFound | Self::RateLimit | Self::Server | Self::Timeout)
     }
 
-    /// Whether every other request of the run would fail in the same way.
+    /// Returns true if all other requests of the run would fail in the same way.
     pub fn concerns_all(self) -> bool {
         matches!(self, Self::MissingKey | Self::Authentication | Self::Credits | Self::ModelNotFound)
     }

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of some bytes, in hexadecimal.
+/// Computes the SHA-256 of bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     to_hex(&Sha256::digest(bytes))
 }
 
-/// A keyed hash (HMAC-SHA-256) of some bytes, in hexadecimal. Without the key nobody can guess what was hashed.
+/// Computes a keyed hash (HMAC-SHA-256) of bytes, in hexadecimal. Without the key the input cannot be guessed.
 pub fn keyed_sha256(key: &[u8], bytes: &[u8]) -> String {
-    // HMAC takes keys of any length.
+    // HMAC accepts keys of any length.
     Hmac::<Sha256>::new_from_slice(key)
         .map(|mac| to_hex(&mac.chain_update(bytes).finalize().into_bytes()))
         .unwrap_or_default()
@@ -26,7 +26,7 @@ pub(crate) fn to_hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Reads hexadecimal text; `None` where it is none.
+/// Reads hexadecimal text; `None` if it is invalid.
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text
         .chars()

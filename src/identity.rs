@@ -1,7 +1,7 @@
-//! Identities and claims: what a thing is on its host, never how it is worded.
+//! Identities and claims of things on a host.
 //!
-//! An identity is a text such as `path:/etc/motd` or `container:web`. The core knows one form only: it
-//! normalises what stands behind `path:`. Everything else is compared as it is.
+//! An identity is a text such as `path:/etc/motd` or `container:web`. The core normalises the path of
+//! a `path:` identity, and compares all others as they are.
 
 use std::path::Path;
 
@@ -10,18 +10,18 @@ use crate::resource::Address;
 /// The start of an identity that is a path.
 const PATH: &str = "path:";
 
-/// The identity of a resource whose kind gives none: all that is known of it is its address.
+/// The identity of a resource whose kind gives none. It is made of the address.
 pub fn of_code(address: &Address) -> String {
     format!("code:{}/{}", address.kind, address.name)
 }
 
-/// Whether an identity says where a thing is, so that another identity of the same resource means
+/// Returns true if the kind gives the identity. Another identity of the same resource then means
 /// that the resource has moved.
 pub fn has_place(identity: &str) -> bool {
     !identity.starts_with("code:")
 }
 
-/// Brings an identity or a claim into the form in which it is compared: `path:/k//x/../y` is `path:/k/y`.
+/// Normalises an identity or a claim, for comparison: `path:/k//x/../y` is `path:/k/y`.
 pub fn normalise(identity: &str) -> String {
     match path_of(identity) {
         Some(path) => format!("{PATH}{}", clean(path)),
@@ -34,14 +34,14 @@ pub fn path_of(identity: &str) -> Option<&str> {
     identity.strip_prefix(PATH)
 }
 
-/// The same identity with the links on this machine followed, but for the last part of the path.
+/// Follows the links on this machine, except for the last part of the path.
 ///
-/// Two paths that lead to one file have the same one.
+/// Two paths of the same file lead to the same identity.
 pub fn followed(identity: &str) -> String {
     let follow = |path: &str| {
         let path = Path::new(path);
         let (folder, name) = (path.parent()?, path.file_name()?);
-        // The nearest folder that exists tells where the rest of the path is going to be.
+        // Only the nearest folder that exists can be resolved.
         let there = folder.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
         let (ancestor, real) = there?;
         let rest = folder.strip_prefix(ancestor).ok()?;
@@ -53,13 +53,13 @@ pub fn followed(identity: &str) -> String {
     }
 }
 
-/// Whether two things cannot be there at once: one path lies below the other.
+/// Returns true if two things exclude each other: one path lies below the other.
 pub fn overlap(one: &str, other: &str) -> bool {
     let (Some(one), Some(other)) = (path_of(one), path_of(other)) else { return false };
     one != other && (Path::new(one).starts_with(other) || Path::new(other).starts_with(one))
 }
 
-/// Resolves `.`, `..` and repeated slashes by the text alone.
+/// Resolves `.`, `..` and repeated slashes, without looking at the disk.
 fn clean(path: &str) -> String {
     let absolute = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();

@@ -1,4 +1,4 @@
-//! The intent of an operation: what it is about to do on a host, and the context that decides how it does it.
+//! The intent of an operation, and the context that decides about it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,11 +12,11 @@ use crate::outcome::Action;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IntentAction {
-    /// It is not there, and is made.
+    /// The thing does not exist, and is created.
     Create,
-    /// It is there, and is changed.
+    /// The thing exists, and is changed.
     Change,
-    /// It is there, and is removed.
+    /// The thing exists, and is removed.
     Remove,
 }
 
@@ -30,38 +30,38 @@ impl From<IntentAction> for Action {
     }
 }
 
-/// A field of what is on the host, with its value there and the wanted one.
+/// A field whose value on the host differs from the desired one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The field.
     pub field: String,
-    /// Its value on the host; null where there is none.
+    /// The value on the host; null if there is none.
     pub before: Value,
-    /// The wanted value; null where there is to be none.
+    /// The desired value; null if there is to be none.
     pub after: Value,
 }
 
-/// An operation's own account of what it is about to do.
+/// The announcement of an operation of what it is about to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     /// The action.
     pub action: IntentAction,
     /// The fields that differ.
     pub changes: Vec<Difference>,
-    /// The identity of what is taken away to be made anew.
+    /// The identity of the thing that is removed and created again.
     pub replaces: Option<String>,
-    /// The identity of what is there and loses what is in it.
+    /// The identity of the existing thing whose content is overwritten.
     pub overwrites: Option<String>,
-    /// Signs of who owns what is there: `sha256`, `mode`, `owner`, `group`, `project`.
+    /// Evidence of the owner of the existing thing: `sha256`, `mode`, `owner`, `group`, `project`.
     pub found: Map<String, Value>,
     /// The reason, if the changes do not show it.
     pub reason: Option<String>,
 }
 
 impl Intent {
-    /// Adds what the same operation does besides.
+    /// Adds a further intent of the same operation.
     ///
-    /// The parts of a thing that is made are no change of it. Identities and signs stay those of the first.
+    /// If the thing is created, its parts are no changes. Identities and evidence stay those of the first.
     pub fn extend(&mut self, other: Self) {
         if self.action != other.action {
             self.action = match (self.action, other.action) {
@@ -82,27 +82,27 @@ impl Intent {
 /// Settings that an operation reads while it runs, with the names and meanings of `clockwork.operations.Context`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Context {
-    /// The lineage of the project's state, which is put on what can carry a label.
+    /// The lineage of the project's state, for the label of a thing.
     pub project: Option<String>,
-    /// The name of the project's folder, for people who read that label.
+    /// The name of the project's folder, for people who read the label.
     pub folder: Option<String>,
-    /// True if a copy of what is overwritten or removed is kept on the host.
+    /// True if the thing is copied on the host before it is overwritten or removed.
     pub keep_copy: bool,
-    /// True if what is not the project's own may be overwritten, replaced or removed.
+    /// True if a foreign thing may be overwritten, replaced or removed.
     pub take_over: bool,
-    /// The part of a removal that is done, where a thing is set aside: `set_aside`, `clear`, `put_back` or `drop`.
+    /// The part of a move that the operation does: `set_aside`, `clear`, `put_back` or `drop`.
     pub aside: Option<&'static str>,
-    /// Whether the session puts back what it has set aside, if this fails.
+    /// True if the session puts back what is set aside, if the operation fails.
     pub puts_back: bool,
-    /// The identity of the thing that it makes room for.
+    /// The identity of the thing that takes the place.
     pub room_for: Option<String>,
-    /// The folder on this machine that copies go to.
+    /// The folder for copies on this machine.
     pub backup_folder: Option<String>,
-    /// The values of secrets that compiled code names.
+    /// The values of the secrets that compiled code names.
     pub secrets: SecretValues,
 }
 
-/// Values of secrets by name. They are shown by nothing.
+/// Values of secrets by name. No `Debug` output shows them.
 #[derive(Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct SecretValues(pub BTreeMap<String, String>);

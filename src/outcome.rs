@@ -1,4 +1,4 @@
-//! What a deploy or a plan did: per operation, per resource and host, and in all.
+//! The outcome of a run: for each operation, for each resource on each host, and as a whole.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -11,33 +11,33 @@ use crate::ownership::Ownership;
 use crate::resource::{Address, Artifact};
 use crate::state;
 
-/// What was done, or would be done, to a resource on a host.
+/// The effect of a run on a resource on a host, planned or done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// It was not there.
+    /// The thing does not exist, and is created.
     Create,
-    /// It was there, but different.
+    /// The thing exists, and is changed in place.
     Change,
-    /// It was there, and is not wanted.
+    /// The thing exists, and is removed.
     Remove,
-    /// It was deployed as it is wanted, and somebody has changed it since.
+    /// The definition is the deployed one, but somebody else has changed the thing.
     Drifted,
-    /// It is as wanted.
+    /// The host is in the desired state.
     Unchanged,
-    /// Whether it changes cannot be known before it runs.
+    /// The effect is known only after the run.
     Conditional,
-    /// It was not reached.
+    /// The operation was not run.
     Skipped,
 }
 
 impl Action {
-    /// Whether something is, may be, or would be different afterwards.
+    /// True for every action that changes something, or may.
     pub fn is_change(self) -> bool {
         !matches!(self, Self::Unchanged | Self::Skipped)
     }
 
-    /// The word for it in a table, before it is done or after.
+    /// The word for the action in a table, planned or done.
     pub fn word(self, done: bool) -> &'static str {
         match self {
             Self::Conditional if done => "run",
@@ -52,7 +52,7 @@ impl Action {
         }
     }
 
-    /// The action of a whole whose parts are `self` and `other`.
+    /// Combines the actions of two parts into the action of the whole.
     ///
     /// A change of any part is a change of the whole; parts that were created beside parts that
     /// stayed are a creation only where nothing was changed or removed.
@@ -76,25 +76,25 @@ impl Action {
 pub struct OperationOutcome {
     /// The operation's name.
     pub name: String,
-    /// What it did.
+    /// The action.
     pub action: Action,
-    /// Whether it changed something; in a plan, whether it would.
+    /// True if something changed, or in a plan would change.
     pub changed: bool,
-    /// Why it failed, where it did.
+    /// The reason of the failure, if it failed.
     pub error: Option<String>,
-    /// How long it took.
+    /// The duration.
     pub seconds: f64,
-    /// A unified diff, where the operation tells one.
+    /// The unified diff, if the operation gives one.
     pub diff: Option<String>,
-    /// Whether it takes something away to make it anew.
+    /// True if a thing is removed and created again.
     pub replaces: bool,
-    /// Its own account of what it does, where it gives one. No part of any document.
+    /// The intent, if the operation yields one. It is in no document.
     #[serde(skip)]
     pub intent: Option<Intent>,
 }
 
 impl OperationOutcome {
-    /// What failed, and why, where it did.
+    /// The name and the reason, if it failed.
     fn failure(&self) -> Option<String> {
         self.error.as_ref().map(|error| format!("{}: {error}", self.name))
     }
@@ -102,44 +102,45 @@ impl OperationOutcome {
 
 /// One resource on one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct ResourceOutcome {
     /// The resource.
     #[serde(flatten)]
     pub address: Address,
     /// The host's name in the inventory.
     pub host: String,
-    /// What was done.
+    /// The action.
     pub action: Action,
-    /// Whether anything changed; in a plan, whether it would.
+    /// True if anything changed, or in a plan would change.
     pub changed: bool,
-    /// Why it failed, where it did.
+    /// The reason of the failure, if it failed.
     pub error: Option<String>,
-    /// How long it took.
+    /// The duration.
     pub seconds: f64,
-    /// The diffs of its operations, one after the other.
+    /// The diffs of its operations, joined.
     pub diff: Option<String>,
     /// Its operations, in order.
     pub operations: Vec<OperationOutcome>,
     /// The path of the group that it belongs to.
     pub group: Option<String>,
-    /// Whether what is there is taken away to make it anew.
+    /// True if the thing is removed and created again.
     pub replaces: bool,
-    /// Whether main.py no longer has it.
+    /// True for an orphan.
     pub gone: bool,
-    /// What differs from what was last deployed.
+    /// The fields that differ from the prior state.
     pub changes: Vec<FieldChange>,
-    /// Why it is as it is, where there is more to say than the action does.
+    /// A further explanation of the action.
     pub reason: Option<String>,
-    /// The identity of the thing. No part of any document, as all that follows.
+    /// The identity of the thing. It is in no document, as the members below.
     #[serde(skip)]
     pub identity: String,
-    /// Whether this is about taking it down.
+    /// True if the operations are those that destroy it.
     #[serde(skip)]
     pub removes: bool,
-    /// Its relation to the state.
+    /// The relation to the state.
     #[serde(skip)]
     pub prior: Prior,
-    /// The owner of what is on the host and would be overwritten, replaced or removed.
+    /// The owner of the thing that would be overwritten, replaced or removed.
     #[serde(skip)]
     pub ownership: Ownership,
 }
@@ -147,27 +148,27 @@ pub struct ResourceOutcome {
 /// The relation of a resource on a host to the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Prior {
-    /// Whether it was deployed just as main.py wants it, and to its end.
+    /// True if the last deployment completed, with the present definition.
     pub settled: bool,
-    /// Whether it must be neither removed nor replaced.
+    /// True if it must be neither removed nor replaced.
     pub protected: bool,
 }
 
-/// A field that was deployed with one value and is wanted with another.
+/// A field whose desired value differs from the deployed one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
     /// The field.
     pub field: String,
-    /// What it was; null where there was none.
+    /// The deployed value; null if there was none.
     pub before: Value,
-    /// What it is to be; null where there is to be none.
+    /// The desired value; null if there is to be none.
     pub after: Value,
-    /// Whether the model chose the new value.
+    /// True if a model chose the desired value.
     pub by_model: bool,
 }
 
 impl ResourceOutcome {
-    /// Puts together what the operations of one resource did on one host.
+    /// Combines the outcomes of the operations of one resource on one host.
     ///
     /// `error` is an error that belongs to no operation, such as a host that is away.
     pub fn new(
@@ -201,34 +202,34 @@ impl ResourceOutcome {
     }
 }
 
-/// A host that could not be used, and why.
+/// A host that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostError {
     /// The host's name in the inventory.
     pub host: String,
-    /// Why.
+    /// The reason.
     pub error: String,
 }
 
-/// Everything that the deploy stage has to tell.
+/// The outcome of the deploy stage.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DeployOutcome {
-    /// Per resource and host, resources in order of deployment.
+    /// One for each resource and host, in order of deployment.
     pub resources: Vec<ResourceOutcome>,
-    /// Hosts that were away.
+    /// The hosts that could not be reached.
     pub host_errors: Vec<HostError>,
-    /// The names of all hosts of the inventory. No part of any document.
+    /// The names of all hosts of the inventory. They are in no document.
     #[serde(skip)]
     pub hosts: Vec<String>,
 }
 
 impl DeployOutcome {
-    /// Whether anything failed.
+    /// Returns true if anything failed.
     pub fn failed(&self) -> bool {
         !self.host_errors.is_empty() || self.resources.iter().any(|r| r.error.is_some())
     }
 
-    /// Whether anything changed, or in a plan would.
+    /// Returns true if anything changed, or in a plan would change.
     pub fn changed(&self) -> bool {
         self.resources.iter().any(|r| r.changed)
     }
@@ -238,45 +239,45 @@ impl DeployOutcome {
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and a key of the report")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArtifactOutcome {
-    /// The resource that it is for.
+    /// The resource.
     #[serde(flatten)]
     pub address: Address,
-    /// Whether it came out of the lock, without a request.
+    /// True if the lock file had it, so that no request was made.
     pub pinned: bool,
     /// The model that wrote it.
     pub model: Option<String>,
-    /// Who ran the model, where the server told.
+    /// The provider that ran the model, if the server tells.
     #[serde(default)]
     pub provider: Option<String>,
-    /// Whether the user has edited what the lock holds.
+    /// True if the user has edited it in the lock file.
     #[serde(default)]
     pub edited: bool,
-    /// Whether the lock held an answer to an older question.
+    /// True if the lock file had an answer to an older question.
     #[serde(default)]
     pub stale: bool,
-    /// Whether it names an image that is not one of Docker's official ones.
+    /// True if it names an image that is not one of Docker's official images.
     #[serde(default)]
     pub unverified: bool,
-    /// How often an answer went back to the model.
+    /// The number of times that an answer was sent back to the model.
     #[serde(default)]
     pub repairs: u32,
-    /// Where the user's edit of what was in the lock is kept, now that a new answer took its place.
+    /// The file that keeps the user's edit, if a new answer replaced it in the lock file.
     #[serde(default)]
     pub backup: Option<PathBuf>,
-    /// Tokens that went in, where the server tells.
+    /// The tokens of the prompt, if the server tells.
     pub tokens_in: Option<u64>,
-    /// Tokens that came out, where the server tells.
+    /// The tokens of the answer, if the server tells.
     pub tokens_out: Option<u64>,
-    /// What it cost in US dollars, where the server tells.
+    /// The cost in US dollars, if the server tells.
     pub cost: Option<f64>,
-    /// How long the request took, with its retries.
+    /// The duration of the request, with its retries.
     pub seconds: f64,
-    /// Why it could not be had, where it could not.
+    /// The reason of the failure, if it failed.
     pub error: Option<String>,
 }
 
 impl ArtifactOutcome {
-    /// An artifact of which nothing is known yet.
+    /// The outcome of an artifact before anything is known of it.
     pub fn new(address: Address) -> Self {
         Self {
             address,
@@ -297,27 +298,27 @@ impl ArtifactOutcome {
     }
 }
 
-/// An artifact, and how it was come by.
+/// An artifact and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArtifactReport {
-    /// How it was come by.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: ArtifactOutcome,
-    /// What the model wrote; nothing where that failed, or where the model was not asked.
+    /// The artifact; `None` if the request failed or was not made.
     pub content: Option<Artifact>,
-    /// What changed against what was pinned before, as a unified diff.
+    /// The unified diff against the artifact that was pinned before.
     pub diff: Option<String>,
-    /// What would be sent, where a dry run only looked.
+    /// The messages that a dry run would send.
     pub request: Option<serde_json::Value>,
 }
 
 impl ArtifactReport {
-    /// The report of an artifact of which only the outcome is known.
+    /// The report of an artifact without content.
     pub fn new(outcome: ArtifactOutcome) -> Self {
         Self { outcome, content: None, diff: None, request: None }
     }
 
-    /// Tells how the content differs from what was pinned before.
+    /// Adds the difference from the artifact that was pinned before.
     #[must_use]
     pub fn against(mut self, before: Option<&Artifact>) -> Self {
         if let (Some(before), Some(content)) = (before, &self.content) {
@@ -333,74 +334,74 @@ impl ArtifactReport {
 /// One assertion on one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckOutcome {
-    /// The resource that it belongs to.
+    /// The resource.
     #[serde(flatten)]
     pub address: Address,
     /// The host's name in the inventory.
     pub host: String,
-    /// What is checked, in one line.
+    /// The description of the assertion, in one line.
     pub assertion: String,
-    /// Whether it holds.
+    /// True if the assertion holds.
     pub ok: bool,
-    /// Why it does not.
+    /// The reason of the failure, if it does not hold.
     pub error: Option<String>,
-    /// How often it was tried.
+    /// The number of tries.
     pub attempts: u32,
-    /// How long that took, with the waiting in between.
+    /// The duration of all tries, with the time between them.
     pub seconds: f64,
 }
 
 impl FieldChange {
-    /// Whether it is a change of a text that the state does not keep.
+    /// Returns true if a text changed that the state does not keep.
     pub fn is_of_a_text(&self) -> bool {
         state::stands_in(&self.before) || state::stands_in(&self.after)
     }
 }
 
-/// Why a command failed, after it had done something worth reporting.
+/// The failure of a command that has something to report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// The class in `clockwork.exceptions` that says what kind of failure it is.
+    /// The class of the failure in `clockwork.exceptions`.
     #[serde(rename = "kind")]
     pub class: Cow<'static, str>,
-    /// What went wrong, and what to do next.
+    /// The message: the failure, and what to do next.
     pub message: String,
 }
 
-/// All that a command has to tell.
+/// The report of a command.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// The version of this document's form, as `--json` prints it.
+    /// The version of the document that `--json` prints.
     pub schema: u32,
     /// `apply`, `plan`, `generate`, `destroy` or `check`.
     pub command: &'static str,
-    /// Whether it only looked.
+    /// True if the command changed nothing.
     pub dry_run: bool,
     /// The folder of main.py.
     pub folder: String,
-    /// What was deployed.
+    /// The outcome of the deployment.
     #[serde(flatten)]
     pub deploy: DeployOutcome,
-    /// What was generated.
+    /// The outcomes of the artifacts.
     pub artifacts: Vec<ArtifactReport>,
-    /// What was checked.
+    /// The outcomes of the assertions.
     pub checks: Vec<CheckOutcome>,
-    /// How long it all took.
+    /// The duration.
     pub seconds: f64,
-    /// What the user should know beside all that.
+    /// Further sentences for the user.
     pub notes: Vec<String>,
-    /// Why it failed, where it did.
+    /// The reason of the failure, if it failed.
     #[serde(rename = "error")]
     pub failure: Option<Failure>,
 }
 
 impl Failure {
-    /// The failure that an error is, in a report.
+    /// Converts an error to a failure.
     pub fn of(error: &crate::Error) -> Self {
         Self::new(error.class().to_owned(), error.to_string())
     }
 
-    /// A failure of the class, with what went wrong and what to do next.
+    /// A failure of a class, with its message.
     pub fn new(class: impl Into<Cow<'static, str>>, message: String) -> Self {
         Self { class: class.into(), message }
     }
@@ -414,11 +415,11 @@ impl Report {
         })
     }
 
-    /// The form that this version writes. It grows where a key changes its meaning or goes; keys that
-    /// come on top do not change it.
+    /// The version of the document. It is raised if a key changes its meaning or is removed, and
+    /// not if a key is added.
     pub const SCHEMA: u32 = 1;
 
-    /// The report of a command that has done nothing yet.
+    /// A report without outcomes.
     pub fn new(command: &'static str, dry_run: bool) -> Self {
         Self {
             schema: Self::SCHEMA,

@@ -1,4 +1,4 @@
-//! Ownership: whether what a run would overwrite, replace or remove is the project's own.
+//! The ownership of things that a run would overwrite, replace or remove.
 
 use serde_json::Value;
 
@@ -10,25 +10,25 @@ use crate::state::{State, StateEntry};
 /// The owner of a thing on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
 pub enum Ownership {
-    /// The project, or nothing is taken from anybody.
+    /// The project, or nobody.
     #[default]
     Ours,
-    /// The project, but somebody has edited its content since it was deployed.
+    /// The project, but somebody has edited the content since its deployment.
     Edited,
     /// A file that the project did not write. It can be copied before it is overwritten.
     Foreign,
-    /// A container, a unit or the like that is not the project's. Nothing brings it back.
+    /// A container, a unit or the like that is not the project's. There is no copy to restore it from.
     ForeignThing,
 }
 
 impl Ownership {
-    /// Whether a copy of what is there is kept before it goes.
+    /// Returns true if the thing is copied before it is overwritten or removed.
     pub fn keeps_copy(self) -> bool {
         matches!(self, Self::Edited | Self::Foreign)
     }
 }
 
-/// Finds out whose the things are that a resource's operations would take.
+/// Determines the owner of the things that a resource's operations would overwrite, replace or remove.
 pub fn judge(outcome: &ResourceOutcome, state: &State) -> Ownership {
     let entry = state.get(&outcome.host, &outcome.identity);
     let intents = outcome.operations.iter().filter_map(|operation| operation.intent.as_ref());
@@ -46,7 +46,7 @@ fn owner(intent: &Intent, identity: &str, entry: Option<&StateEntry>, state: &St
     if !takes_thing || !intent.found.contains_key("project") {
         return Ownership::Ours;
     }
-    // Other operations of a resource are about other things, such as a container's networks.
+    // Other operations of a resource concern other things, such as a container's networks.
     let replaced = intent.replaces.as_deref().unwrap_or(identity);
     match &intent.found["project"] {
         Value::String(label) if label == lineage && !lineage.is_empty() => Ownership::Ours,
@@ -59,7 +59,7 @@ fn owner_of_file(intent: &Intent, entry: Option<&StateEntry>, key: &str) -> Owne
     let Some(entry) = entry else { return Ownership::Foreign };
     let Some(found) = intent.found.get("sha256").and_then(Value::as_str) else { return Ownership::Foreign };
     let Some(deployed) = &entry.deployed else {
-        // A run that did not get to its end may have written anything.
+        // An incomplete run may have written any content.
         return Ownership::Ours;
     };
     if entry.pending.is_some() {

@@ -1,4 +1,4 @@
-//! What is tried from this machine: whether a port is open, and what an address answers.
+//! Connections from this machine to ports and URLs, for assertions.
 
 use std::time::Duration;
 
@@ -9,31 +9,31 @@ use tokio::time::timeout;
 
 use crate::http;
 
-/// Why something that was tried did not work.
+/// The reason for which a connection failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Fault {
-    /// It took too long.
+    /// The time was up.
     #[error("nothing came within {0} s")]
     Slow(f64),
-    /// It failed.
+    /// Another failure, in words.
     #[error("{0}")]
     Failed(String),
 }
 
-/// What an address answered.
+/// The response to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
-    /// Where it points to, if it does.
+    /// The `Location` of a redirect.
     pub location: Option<String>,
-    /// The charset of the body, where it is told.
+    /// The charset of the body, if the response names it.
     pub charset: Option<String>,
-    /// The beginning of the body, where it was asked for.
+    /// The beginning of the body, if it was asked for.
     pub body: Vec<u8>,
 }
 
-/// Connects to a TCP port, and hangs up.
+/// Connects to a TCP port, and disconnects.
 pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<(), Fault> {
     match timeout(limit, TcpStream::connect((host, port))).await {
         Ok(Ok(_)) => Ok(()),
@@ -42,7 +42,7 @@ pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<(), Fault
     }
 }
 
-/// Asks for an address, following no redirect, and reads up to `size` bytes of the body if there
+/// Requests a URL, follows no redirect, and reads up to `size` bytes of the body if there
 /// are any.
 pub async fn fetch(url: &str, limit: Duration, size: usize) -> Result<Answer, Fault> {
     timeout(limit, get(url, size)).await.unwrap_or(Err(Fault::Slow(limit.as_secs_f64())))
@@ -66,7 +66,7 @@ async fn get(url: &str, size: usize) -> Result<Answer, Fault> {
     Ok(answer)
 }
 
-/// The charset that a content type names.
+/// Reads the charset from a content type.
 fn charset(content_type: &str) -> Option<String> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

@@ -1,4 +1,4 @@
-//! Resources as the core knows them: what they are called, what their model has to fill in, and what
+//! Resources: their addresses, their requests to a model, the artifacts, and the compiled resources.
 //! they compile to.
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,19 +13,19 @@ use crate::intent::SecretValues;
 use crate::operation::{self, Step};
 use crate::state::Removal;
 
-/// What tells one resource from all others: its kind and its name.
+/// The kind and the name of a resource. They identify it in the project.
 ///
 /// Two resources of different kinds may share a name; two of one kind may not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Address {
     /// The name of the resource's class, such as `FileResource`.
     pub kind: String,
-    /// The name that the user gave it.
+    /// The name that the user has given.
     pub name: String,
 }
 
 impl Address {
-    /// Whether this is what somebody means who types `name`, be it the name or `Kind.name`.
+    /// Returns true if `name` means this address: it is the name, or `Kind.name`.
     pub fn is_called(&self, name: &str) -> bool {
         let rest = || name.strip_prefix(&self.kind)?.strip_prefix('.');
         name == self.name || rest() == Some(&self.name)
@@ -38,7 +38,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// How long a text the user asks for.
+/// The length of the text that the user wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ArtifactSize {
@@ -51,12 +51,12 @@ pub enum ArtifactSize {
     Large,
 }
 
-/// What a resource asks the model for.
+/// The question of a resource to the model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
     /// The resource that asks.
     pub address: Address,
-    /// The name that it had before, where it has another one now.
+    /// The former name, if the resource was renamed.
     #[serde(default)]
     pub renamed_from: Option<String>,
     /// True if the answer is the text of a file, whose format the file's name decides.
@@ -65,9 +65,9 @@ pub struct Request {
     /// The kind's own words for the model. They are part of the prompt and not of the fingerprint.
     #[serde(default)]
     pub instructions: Option<String>,
-    /// What the user wants, in the user's words.
+    /// The purpose, in the user's words.
     pub description: Option<String>,
-    /// How long the text should be.
+    /// The wanted length of the text.
     #[serde(default)]
     pub size: ArtifactSize,
     /// The fields that the user set, without the values of anything secret.
@@ -77,7 +77,7 @@ pub struct Request {
     /// new value of one is no reason to ask again.
     #[serde(default)]
     pub placement: Vec<String>,
-    /// The JSON schema of the answer; a plain text is wanted where there is none.
+    /// The JSON schema of the answer. Without one the answer is a plain text.
     pub schema: Option<Value>,
     /// Files that the user gives the model to read.
     #[serde(default)]
@@ -96,20 +96,20 @@ pub struct ContextFile {
     pub text: String,
 }
 
-/// What one resource may know of another.
+/// Another resource of the project, as the question shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectResource {
     /// The name of its class.
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Whether the resource that asks is connected to it, and not merely in the same project.
+    /// True if the resource that asks is connected to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub connected: bool,
-    /// The fields that the user set, of one that it is connected to.
+    /// The fields that the user set. Only connected resources show them.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub fields: Map<String, Value>,
 }
@@ -124,11 +124,11 @@ impl Artifact {
     }
 }
 
-/// What the model wrote for one resource: a text, or an object that follows the request's schema.
+/// The content that a model has written for one resource: a text, or an object that follows the schema.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Artifact {
-    /// The whole content of a file, say.
+    /// A text, such as the content of a file.
     Text(String),
     /// Values for fields that the user left out.
     Object(Map<String, Value>),
@@ -139,17 +139,17 @@ pub enum Artifact {
 pub struct DeclaredResource {
     /// The resource.
     pub address: Address,
-    /// The name that it had before, where it says so.
+    /// The former name, if main.py gives one.
     pub renamed_from: Option<String>,
     /// The path of the group that it is in, such as `webapp/storage`.
     pub group: Option<String>,
-    /// The places of the resources that it needs.
+    /// The indexes of the resources that it depends on.
     pub needs: Vec<usize>,
     /// The file and line of its definition, for messages.
     pub defined_at: Option<String>,
 }
 
-/// A resource that is complete: what is to be there, and the work that brings it there.
+/// A resource whose artifact is known: its desired state, and the steps that lead to it.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct CompiledResource {
@@ -157,27 +157,27 @@ pub struct CompiledResource {
     pub address: Address,
     /// The identity of the thing on its host.
     pub identity: String,
-    /// The other things that only one resource on a host may have.
+    /// Its claims: other things that only one resource on a host may have.
     pub claims: Vec<String>,
-    /// The identities and claims that it needs where something in the project provides them.
+    /// Its uses: identities and claims that it needs if something in the project provides them.
     pub uses: Vec<String>,
-    /// The name of the file that defines it; none where a program passed it.
+    /// The name of the file that defines it; `None` if a program passed it.
     pub source: Option<String>,
     /// The path of the group that it belongs to.
     pub group: Option<String>,
-    /// Whether it must be neither removed nor replaced.
+    /// True if it must be neither removed nor replaced.
     pub protect: bool,
-    /// The resources that it needs.
+    /// The resources that it depends on.
     pub needs: Vec<Address>,
     /// The hosts that it is for.
     pub hosts: Hosts,
-    /// The steps that bring it up; none where nobody asked for them.
+    /// The steps that deploy it.
     pub deploy: Vec<Step>,
-    /// The steps that take it down, where it says so.
+    /// The steps that destroy it, if the kind gives any.
     pub destroy: Option<Vec<Step>>,
-    /// The part of them that the state may keep.
+    /// The part of those steps that the state may keep.
     pub removal: Removal,
-    /// Its fields, as far as they may be shown.
+    /// The fields that may be shown.
     pub fields: Map<String, Value>,
     /// The names of the fields that differ from their defaults.
     pub given: BTreeSet<String>,
@@ -185,17 +185,17 @@ pub struct CompiledResource {
     pub fields_fingerprint: String,
     /// The hash of the steps.
     pub steps_fingerprint: String,
-    /// The hash of its code as format 1 of the state made it, where the kind returns code.
+    /// The hash of its code as in format 1 of the state, if the kind returns code.
     pub code_fingerprint: Option<String>,
-    /// The SHA-256 of the content that it writes, where it is a file.
+    /// The SHA-256 of its content, if it is a file.
     pub content: Option<String>,
-    /// Whether its host executes what a model wrote for it.
+    /// True if the host executes a text of the model.
     pub executes: bool,
-    /// The field that a text of the model's fills.
+    /// The field for a text of the model.
     pub text_field: Option<String>,
-    /// The values of its secrets.
+    /// The values of the secrets.
     pub secrets: Vec<String>,
-    /// Those of them that its steps name.
+    /// The secrets that its steps name.
     pub named_secrets: SecretValues,
     /// The file and line of its definition, for messages.
     pub defined_at: Option<String>,
@@ -222,7 +222,7 @@ impl<'a> Desired<'a> {
 }
 
 impl CompiledResource {
-    /// A resource that is to be nowhere and does nothing yet.
+    /// A resource without steps.
     pub fn new(address: Address, identity: String) -> Self {
         Self {
             address,
@@ -251,8 +251,8 @@ impl CompiledResource {
         }
     }
 
-    /// Computes its fingerprints. `values` are the fields that differ from their defaults, secrets included: the key
-    /// keeps those from being guessed.
+    /// Computes the fingerprints. `values` are the fields that differ from their defaults, secrets included, which
+    /// the key protects from being guessed.
     pub fn seal(&mut self, key: &str, values: &Map<String, Value>) {
         let mut values = Value::Object(values.clone());
         values.sort_all_objects();
@@ -270,8 +270,8 @@ impl CompiledResource {
         self.executes |= self.content.is_some() && mode.is_some_and(|mode| mode & 0o111 != 0);
     }
 
-    /// Whether fields that an entry of format 1 keeps are those of this resource. Fields that came later do not count
-    /// as long as they have their defaults.
+    /// Returns true if the fields of an entry of format 1 are those of this resource. A newer field does not count
+    /// as long as it has its default.
     pub fn has_fields(&self, stored: &Map<String, Value>) -> bool {
         let is_same =
             |(name, value): (&String, &Value)| self.fields.get(name).unwrap_or(&Value::Null) == value;

@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, Result};
 
-/// Gives the runtime, which is started when it is first needed.
+/// Returns the runtime. The first call starts it.
 pub fn get() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     if let Some(runtime) = RUNTIME.get() {

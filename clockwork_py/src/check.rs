@@ -19,7 +19,7 @@ use crate::network::{Network, seconds};
 use crate::project::PyProject;
 use crate::{errors, resource, traceback, user_code};
 
-/// The longest wait between two looks for an interrupt.
+/// The longest sleep between two checks for an interrupt.
 const STEP: Duration = Duration::from_millis(50);
 
 /// An assertion of a resource, ready to be tried on any host.
@@ -54,15 +54,15 @@ struct Shared {
     observer: Arc<dyn Observer>,
     cancel: Cancel,
     network: Py<Network>,
-    /// Each with the place of its check and of its host.
+    /// The outcomes, each with the indexes of its assertion and its host.
     outcomes: Mutex<Vec<(usize, usize, CheckOutcome)>>,
 }
 
-/// Tries the assertions of a project, those of `wanted` resources on hosts: hosts at once, and on a
+/// Tries the assertions of the `wanted` resources on the hosts: hosts in parallel, and on a
 /// host one after the other.
 ///
-/// An assertion that does not hold is no error here, and neither is a host that is away. Hosts on
-/// which nothing is to be checked are not even connected to.
+/// A failed assertion and an unreachable host are outcomes and not errors. Hosts
+/// without assertions are not connected to.
 pub fn run(
     py: Python<'_>,
     project: &PyProject,
@@ -97,9 +97,9 @@ pub fn run(
             Ok(())
         })
     };
-    // Functions of the user's may import what stands beside main.py.
+    // Functions of the user's may import modules from the folder of main.py.
     let away = if shared.checks.iter().any(|check| check.calls) {
-        user_code::surround(py, &project.folder, false, work)?
+        user_code::with_folder(py, &project.folder, false, work)?
     } else {
         work()?
     };
@@ -108,7 +108,7 @@ pub fn run(
     Ok((outcomes.into_iter().map(|(_, _, outcome)| outcome).collect(), away))
 }
 
-/// Whether any resource has an assertion.
+/// Returns true if any resource has an assertion.
 pub fn is_asked_for(py: Python<'_>, project: &PyProject, places: &[usize]) -> PyResult<bool> {
     for &place in places {
         if project.resources[place].bind(py).getattr(intern!(py, "assertions"))?.is_truthy()? {
@@ -118,7 +118,7 @@ pub fn is_asked_for(py: Python<'_>, project: &PyProject, places: &[usize]) -> Py
     Ok(false)
 }
 
-/// Makes the assertions of all resources ready, in their order.
+/// Prepares the assertions of all resources, in order.
 fn collect(py: Python<'_>, project: &PyProject, places: &[usize]) -> PyResult<Vec<Check>> {
     let mut checks = Vec::new();
     if !is_asked_for(py, project, places)? {
@@ -166,8 +166,8 @@ impl Shared {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tries an assertion on a host until it holds, or there is no point in trying on. Nothing
-    /// comes of it where the run is stopped.
+    /// Tries an assertion on a host until it holds, or no further try is due. Returns `None`
+    /// if the run is stopped.
     fn check(
         &self,
         py: Python<'_>,
@@ -231,7 +231,7 @@ impl Shared {
         }
     }
 
-    /// Waits before another try. Whether the run goes on then.
+    /// Waits before another try. Returns false if the run is stopped.
     fn wait(&self, py: Python<'_>, span: Duration) -> bool {
         py.detach(|| {
             let end = Instant::now() + span;

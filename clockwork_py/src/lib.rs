@@ -15,7 +15,7 @@ mod project;
 mod question;
 mod resource;
 mod run;
-mod seam;
+mod script_runner;
 mod secrets;
 mod session;
 mod sigint;
@@ -27,7 +27,7 @@ mod watching;
 
 use pyo3::prelude::*;
 
-/// What Python imports as `clockwork._core`.
+/// The Python module `clockwork._core`.
 #[pymodule]
 mod _core {
     use std::path::PathBuf;
@@ -45,7 +45,7 @@ mod _core {
     use crate::resource::Resource;
 
     #[pymodule_export]
-    use crate::seam::{Cancel, preload, run_script};
+    use crate::script_runner::{Cancel, preload, run_script};
 
     #[pymodule_export]
     use crate::sigint::Sigint;
@@ -53,12 +53,13 @@ mod _core {
     #[pymodule_export]
     use crate::watching::Watcher;
 
-    use crate::options::{self, Callable, Keywords, settings};
+    use crate::errors::OrRaise;
+    use crate::options::{self, CallableApprover, Keywords, settings};
     use crate::progress::observer;
     use crate::project::PySource;
     use crate::{cli, errors, load};
 
-    /// Resources, for each the places of those that it needs, and for each the path of its group.
+    /// Resources, and for each the indexes of those that it needs and the path of its group.
     type Parts = (Vec<Py<PyAny>>, Vec<Vec<usize>>, Vec<Option<String>>);
 
     #[pymodule_export]
@@ -67,16 +68,17 @@ mod _core {
     #[pymodule_export]
     const DEFAULT_INVENTORY: &str = clockwork_core::compile::DEFAULT_INVENTORY;
 
-    /// Runs the command line and gives the exit status.
+    /// Runs the command line, and returns the exit status.
     #[pyfunction]
     #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
     fn main(py: Python<'_>, arguments: Vec<String>) -> PyResult<u8> {
         cli::main(py, &arguments)
     }
 
-    /// Runs the pipeline; see `clockwork.core.ClockworkCore`.
+    /// Runs the workflow; see `clockwork.core.ClockworkCore`.
     #[pyfunction]
     #[expect(clippy::too_many_arguments, reason = "called from one place, in Python")]
+    #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
     fn run<'py>(
         py: Python<'py>,
         command: &str,
@@ -107,7 +109,7 @@ mod _core {
             }
             options.run_saved(saved);
         }
-        let approver = approve.map(|callable| Callable { callable, prune: options.prune });
+        let approver = approve.map(|callable| CallableApprover { callable, prune: options.prune });
         let approver = approver.as_ref().map(|approver| approver as &dyn Approver);
         let source = PySource::new(&source, compiler.as_ref());
         let report = crate::run::run(py, &source, &options, approver, &observer(progress))?;
@@ -116,7 +118,7 @@ mod _core {
         Err(errors::exception_with(py, &failure.class, &failure.message, Some(result)))
     }
 
-    /// Loads a project and tells which resource needs which; see `clockwork.graph`.
+    /// Loads a project, and returns its dependency graph; see `clockwork.graph`.
     #[pyfunction]
     fn graph(source: &Bound<'_, PyAny>) -> PyResult<Parts> {
         let project = load::load(source)?;
@@ -176,7 +178,6 @@ mod _core {
                 by_address.push((declared.address.clone(), depythonize(&artifact)?));
             }
         }
-        workflow::compile_to(&project, &by_address, inventory, &output_dir, with_deploy)
-            .map_err(|error| errors::map(py, error))
+        workflow::compile_to(&project, &by_address, inventory, &output_dir, with_deploy).or_raise(py)
     }
 }

@@ -11,25 +11,26 @@ use pyo3::exceptions::{PySyntaxError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyModule, PySet, PyTuple};
 
+use crate::errors::OrRaise;
 use crate::project::PyProject;
 use crate::resource::{self, Resource};
 use crate::wait::check_signals;
 use crate::{errors, traceback, user_code};
 
-/// The name that main.py's module has while it runs, and that tells it that it is not the program.
+/// The name of main.py's module. It is not `__main__`, so main.py knows that it is not the program.
 const MODULE: &str = "__clockwork_main__";
 
-/// The file that a project's folder holds.
+/// The name of a project's file.
 pub const MAIN: &str = "main.py";
 
-/// Loads a path, or takes a list of resources as it is.
+/// Loads a path, or a list of resources.
 pub fn load(source: &Bound<'_, PyAny>) -> PyResult<PyProject> {
     let py = source.py();
     let project = match source.extract::<PathBuf>() {
         Ok(path) => load_path(py, &path),
         Err(_) => load_list(source),
     }?;
-    // The user's code in main.py does not ask for signals.
+    // Handle a Ctrl-C that arrived while main.py ran.
     check_signals(py)?;
     Ok(project)
 }
@@ -37,7 +38,7 @@ pub fn load(source: &Bound<'_, PyAny>) -> PyResult<PyProject> {
 fn load_list(source: &Bound<'_, PyAny>) -> PyResult<PyProject> {
     let py = source.py();
     let mut collector = Collector::new(py)?;
-    let none = |given: &Bound<'_, PyAny>| -> PyResult<PyErr> {
+    let not_resources = |given: &Bound<'_, PyAny>| -> PyResult<PyErr> {
         let class = given.get_type().name()?.to_string();
         let message =
             format!("resources are wanted, and {class} is none: pass a path or a list of resources");
@@ -46,20 +47,20 @@ fn load_list(source: &Bound<'_, PyAny>) -> PyResult<PyProject> {
     let is_one = source.is_instance_of::<Resource>() || collector.is_group(source)?;
     if !(is_one && collector.collect(source)?) {
         let items = match source.try_iter() {
-            Err(error) if error.is_instance_of::<PyTypeError>(py) => return Err(none(source)?),
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => return Err(not_resources(source)?),
             items => items?,
         };
         for item in items {
             let item = item?;
             if !collector.collect(&item)? {
-                return Err(none(&item)?);
+                return Err(not_resources(&item)?);
             }
         }
     }
     finish(py, collector, &std::env::current_dir()?, None)
 }
 
-/// The folder and the name of the file that a path means, whether or not there is one.
+/// The folder and the name of the file at a path, which need not exist.
 pub fn place(path: &Path) -> (PathBuf, String) {
     let file = file_of(path);
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -99,20 +100,20 @@ fn load_path(py: Python<'_>, path: &Path) -> PyResult<PyProject> {
     for resource in constructed.iter() {
         collector.collect(&resource)?;
     }
-    // Groups count by their names, and a resource of another module where main.py has it.
+    // Groups, and resources of other modules, count if main.py binds them to a name.
     for value in module.dict().values() {
         collector.collect(&value)?;
     }
     finish(py, collector, &folder, Some(shown))
 }
 
-/// A file that a thread is loading. Over when dropped.
+/// A file that a thread is loading. Dropping it ends the loading.
 struct Loading(ThreadId, PathBuf);
 
 static LOADING: Mutex<Vec<(ThreadId, PathBuf)>> = Mutex::new(Vec::new());
 
 impl Loading {
-    /// Begins to load a file; `None` where this thread is loading it already.
+    /// Begins to load a file; `None` if this thread is loading it already.
     fn begin(file: &Path) -> Option<Self> {
         let loading = Self(thread::current().id(), file.to_path_buf());
         let mut all = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,13 +142,13 @@ fn run<'py>(
     folder: &Path,
     constructed: &Bound<'py, PyList>,
 ) -> PyResult<Bound<'py, PyModule>> {
-    // As it stands there: without its `assert` statements, checks would pass that fail.
+    // Not optimised: without `assert` statements, checks would pass that fail.
     let as_written = (PyBytes::new(py, source), file, "exec", 0, true, 0);
     let code = py.import("builtins")?.call_method1("compile", as_written)?;
     py.import("linecache")?.call_method0("checkcache")?;
     let module = PyModule::new(py, MODULE)?;
     module.setattr("__file__", file.display().to_string())?;
-    user_code::surround(py, folder, true, || {
+    user_code::with_folder(py, folder, true, || {
         py.import("sys")?.getattr("modules")?.set_item(MODULE, &module)?;
         let collecting = py.import("clockwork.resources.base")?.getattr("collecting")?;
         let context = collecting.call1((constructed,))?;
@@ -175,13 +176,13 @@ impl<'py> Collector<'py> {
 
     fn is_group(&self, value: &Bound<'py, PyAny>) -> PyResult<bool> {
         match value.is_instance(&self.group) {
-            // Something that stands for an object that is not there yet, such as Flask's `request`.
+            // A proxy for an object that does not exist yet, such as Flask's `request`.
             Err(error) if !errors::is_interrupt(value.py(), &error) => Ok(false),
             answer => answer,
         }
     }
 
-    /// Takes a resource, or those in a group, list, tuple, set or dictionary. Whether it was any of these.
+    /// Collects a resource, or those in a group, list, tuple, set or dictionary. Returns false for any other value.
     fn collect(&mut self, value: &Bound<'py, PyAny>) -> PyResult<bool> {
         let is_resource = value.is_instance_of::<Resource>();
         let is_group = self.is_group(value)?;
@@ -201,7 +202,7 @@ impl<'py> Collector<'py> {
                 return Ok(true);
             }
             self.found.push(value.clone().unbind());
-            // What is needed is deployed too, whether or not it has a name of its own.
+            // Dependencies are deployed too, even if no name is bound to them.
             for need in resource::needs(value)? {
                 self.collect(&need)?;
             }
@@ -225,7 +226,7 @@ impl<'py> Collector<'py> {
     }
 }
 
-/// Puts the resources in order, and makes sure that there are some and that no two are the same.
+/// Puts the resources in order, and checks that there are any and that none is declared twice.
 ///
 /// `source` is the name of the file that defines them.
 fn finish(
@@ -236,7 +237,7 @@ fn finish(
 ) -> PyResult<PyProject> {
     let shown = source.as_deref().unwrap_or("the list");
     let mut resources = collector.found;
-    // Definition is when a resource was made: a set has no order of its own, and a list may name
+    // The order is that of construction: a set has no order, and a list may name
     // its members in another one.
     resources.sort_by_key(|resource| {
         let origin = resource.bind(py).getattr("_origin");
@@ -255,7 +256,7 @@ fn finish(
     check_groups(py, &collector.groups, &resources, shown)?;
     let declared = declare(py, &resources)?;
     check_addresses(py, &declared, &resources, shown)?;
-    let order = workflow::order(&declared).map_err(|error| errors::map(py, error))?;
+    let order = workflow::order(&declared).or_raise(py)?;
     let mut places = vec![0; order.len()];
     order.iter().enumerate().for_each(|(new, old)| places[*old] = new);
     let declared = order.iter().map(|&place| {
@@ -274,7 +275,7 @@ fn finish(
     })
 }
 
-/// Reads what the core knows of resources. All that is needed is among them.
+/// Converts resources for the core. Their dependencies are among them.
 fn declare(py: Python<'_>, resources: &[Py<PyAny>]) -> PyResult<Vec<DeclaredResource>> {
     let places: HashMap<usize, usize> =
         resources.iter().enumerate().map(|(place, resource)| (resource.as_ptr() as usize, place)).collect();
@@ -297,7 +298,7 @@ fn declare(py: Python<'_>, resources: &[Py<PyAny>]) -> PyResult<Vec<DeclaredReso
     Ok(all)
 }
 
-/// Makes sure that no two resources of a host have the same address.
+/// Checks that no two resources of a host have the same address.
 fn check_addresses(
     py: Python<'_>,
     declared: &[DeclaredResource],
@@ -334,14 +335,14 @@ fn check_addresses(
     Ok(())
 }
 
-/// Makes sure that no two groups are called the same, and that no resource is in two.
+/// Checks that no two groups have the same name, and that no resource is in two groups.
 fn check_groups<'py>(
     py: Python<'py>,
     found: &[Bound<'py, PyAny>],
     resources: &[Py<PyAny>],
     shown: &str,
 ) -> PyResult<()> {
-    // A group counts also where only its resources are bound to names.
+    // A group counts even if only its resources are bound to names.
     let mut all: Vec<Bound<'py, PyAny>> = found.to_vec();
     for resource in resources {
         all.extend(resource::groups(resource.bind(py))?);
@@ -375,7 +376,7 @@ fn check_groups<'py>(
     Ok(())
 }
 
-/// Turns what main.py raised into an error in the user's terms.
+/// Converts an exception of main.py to a `LoadError` that shows the user's own frames.
 fn explain(py: Python<'_>, error: PyErr, shown: &str, folder: &Path) -> PyErr {
     if errors::is_interrupt(py, &error) {
         return error;
@@ -386,14 +387,14 @@ fn explain(py: Python<'_>, error: PyErr, shown: &str, folder: &Path) -> PyErr {
             let name = traceback::name_of_invalid(py, &error);
             let resource =
                 name.map_or_else(|| class.clone(), |name| format!("{class} '{}'", name.escape_debug()));
-            // The lines of the source would show the values that are not told above.
+            // Source lines are left out, because they could show secret values.
             let place = traceback::frames(py, &error, folder, false)?;
             let messages = traceback::validation_messages(py, &error)?.join("\n  ");
             let message = format!("{resource} is not valid\n  {messages}\n{}", place.join("\n"));
             return Ok(errors::exception(py, "InvalidResourceError", message.trim_end()));
         }
         if error.get_type(py).name()? == "InvalidResourceError" && errors::is_ours(py, &error) {
-            // A group says by itself what is wrong with it.
+            // The error of a group has a complete message.
             let place = traceback::frames(py, &error, folder, true)?;
             let message = format!("{}\n{}", error.value(py).str()?, place.join("\n"));
             return Ok(errors::exception(py, "InvalidResourceError", message.trim_end()));

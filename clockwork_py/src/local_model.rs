@@ -1,4 +1,4 @@
-//! The model without a key: fetched by Python's installer, run in this process.
+//! The local model, which needs no key: downloaded with pip, and run on this machine.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use crate::wait::check_signals;
 
-/// What is being fetched, as the user sees it.
+/// The name of the download, as the user sees it.
 const WHAT: &str = "local model";
 
-/// Fetches the local model, where it is not there yet, and tells its path.
+/// Downloads the local model if it is missing, and returns its path.
 pub fn pull(py: Python<'_>, observer: &Arc<dyn Observer>) -> PyResult<String> {
     let observer = Arc::clone(observer);
     let progress = PyCFunction::new_closure(
@@ -34,7 +34,7 @@ pub fn pull(py: Python<'_>, observer: &Arc<dyn Observer>) -> PyResult<String> {
 /// Starts the local model that the settings name.
 pub fn start(py: Python<'_>, model: &Model, observer: &Arc<dyn Observer>) -> PyResult<Endpoint> {
     let module = py.import("clockwork.local_model")?;
-    // Before anything is fetched in vain.
+    // A missing runtime is reported before the download.
     module.call_method0("require_runtime")?;
     let own = if let Model::Local(Some(path)) = model { Some(path) } else { None };
     let path = own.map_or_else(|| pull(py, observer), |path| Ok(path.display().to_string()))?;

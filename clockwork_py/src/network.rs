@@ -1,34 +1,35 @@
-//! What checks try from this machine, as Python calls it. Ctrl-C ends it at once.
+//! Connections from this machine for assertions, called from Python. Ctrl-C ends them at once.
 
 use std::future::Future;
 use std::time::Duration;
 
 use clockwork_core::probe::{self, Fault};
+use clockwork_core::runtime;
 use pyo3::exceptions::{PyConnectionError, PyKeyboardInterrupt, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::engine::Cancel;
-use crate::wait::runtime;
+use crate::errors::OrRaise;
 
-/// How often it is looked whether to stop.
+/// The time between two checks for an interrupt.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Ports and addresses, until the run is stopped.
+/// Connects to ports and URLs, until the run is stopped.
 #[pyclass(frozen, module = "clockwork._core")]
 pub struct Network(pub Cancel);
 
-/// Status, where it points to, charset, body.
+/// The HTTP status, the location of a redirect, the charset and the body.
 type Answer<'py> = (u16, Option<String>, Option<String>, Bound<'py, PyBytes>);
 
 #[pymethods]
 impl Network {
-    /// Connects to a TCP port, and hangs up.
+    /// Connects to a TCP port, and disconnects.
     fn connect(&self, py: Python<'_>, host: &str, port: u16, timeout: f64) -> PyResult<()> {
         self.wait(py, probe::connect(host, port, seconds(timeout)))
     }
 
-    /// Fetches an address.
+    /// Fetches a URL.
     fn fetch<'py>(
         &self,
         py: Python<'py>,
@@ -49,7 +50,7 @@ impl Network {
         py: Python<'_>,
         work: impl Future<Output = Result<T, Fault>> + Send,
     ) -> PyResult<T> {
-        let runtime = runtime()?;
+        let runtime = runtime::get().or_raise(py)?;
         let stopped = async {
             while !self.0.is_cancelled() {
                 tokio::time::sleep(STEP).await;
@@ -72,7 +73,7 @@ impl Network {
     }
 }
 
-/// A number of seconds as a span of time; more than a day is as good as for ever.
+/// Converts seconds to a duration of at most a day.
 pub fn seconds(number: f64) -> Duration {
     Duration::try_from_secs_f64(number.min(86_400.0)).unwrap_or_default()
 }

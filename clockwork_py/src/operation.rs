@@ -1,4 +1,4 @@
-//! Operations of Python become operations of the core.
+//! Converts operations of Python to operations of the core.
 
 use clockwork_core::intent::SecretValues;
 use clockwork_core::operation::{Argument, Deferred, Effects, Operation, Step};
@@ -19,7 +19,7 @@ pub struct Reader<'a> {
 const DEFERRED: [&str; 3] = ["Secret", "HostData", "Output"];
 
 impl Reader<'_> {
-    /// Reads what `operations` or `destroy_operations` returned.
+    /// Reads the operations that `operations` or `destroy_operations` returned.
     pub fn steps(&mut self, operations: &Bound<'_, PyAny>) -> PyResult<Vec<Step>> {
         let class = operations.py().import("clockwork.resources.operation")?.getattr("Operation")?;
         let mut steps = Vec::new();
@@ -44,7 +44,7 @@ impl Reader<'_> {
             arguments.push((name, value));
         }
         if !arguments.iter().any(|(name, _)| name == "name") {
-            // Without a name, pyinfra makes one of the arguments, and those may hold anything.
+            // Without a name, pyinfra would build one from the arguments, which may hold anything.
             let name = Argument::Text(format!("{}: {function}", self.resource));
             arguments.insert(0, ("name".to_owned(), name));
         }
@@ -61,7 +61,7 @@ impl Reader<'_> {
             return Ok(Argument::Bool(value.is_truthy()?));
         }
         if let Ok(text) = value.cast::<PyString>() {
-            // A member of an enumeration of texts is its value.
+            // A member of a string enumeration is converted to its value.
             let text =
                 value.getattr_opt("value")?.map_or_else(|| Ok(text.to_string()), |value| value.extract())?;
             return Ok(Argument::Text(text));
@@ -91,7 +91,7 @@ impl Reader<'_> {
         self.object(value, path)
     }
 
-    /// Reads objects of a few classes.
+    /// Reads an object: bytes, a file in memory, a path, a secret or a deferred value.
     fn object(&mut self, value: &Bound<'_, PyAny>, path: &str) -> PyResult<Argument> {
         let py = value.py();
         if let Some(reveal) = value.getattr_opt("get_secret_value")? {
@@ -133,7 +133,7 @@ impl Reader<'_> {
         )))
     }
 
-    /// The name of a secret that has none of its own: that of its resource and place.
+    /// The name of a secret without one of its own, built from its resource and field.
     fn name_secret(&mut self, path: &str, value: String) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
         let base: String = format!("{}_{path}", self.resource).chars().map(plain).collect();

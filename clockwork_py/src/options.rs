@@ -1,4 +1,4 @@
-//! What a Python program asks for, as the pipeline takes it.
+//! Converts the arguments of a Python program to the options of the workflow.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use pyo3::types::PyDict;
 use pythonize::depythonize;
 use serde::Deserialize;
 
+use crate::errors::OrRaise;
 use crate::{errors, run};
 
 /// The keyword arguments of a method of `ClockworkCore`.
@@ -85,15 +86,15 @@ impl Keywords {
     }
 }
 
-/// Reads the plan that a source is, where an apply is given one: the plan, and the main.py that it is of.
+/// Reads the saved plan if the source of an apply is one.
 pub fn saved_plan(source: &Bound<'_, PyAny>, verb: Verb) -> PyResult<Option<SavedPlan>> {
     let path = source.extract::<PathBuf>().ok();
     let is_plan = |path: &PathBuf| SavedPlan::can_be(path) && !path.is_dir();
     let Some(path) = path.filter(|path| verb == Verb::Apply && is_plan(path)) else { return Ok(None) };
-    SavedPlan::read(&path).map(Some).map_err(|error| errors::map(source.py(), error))
+    SavedPlan::read(&path).map(Some).or_raise(source.py())
 }
 
-/// The settings among the arguments. One that cannot be used is named.
+/// Reads the settings among the arguments. The error names the invalid one.
 pub fn settings(overrides: &Bound<'_, PyDict>) -> PyResult<Overrides> {
     depythonize(overrides).or_else(|error| {
         for (name, value) in overrides {
@@ -108,15 +109,15 @@ pub fn settings(overrides: &Bound<'_, PyDict>) -> PyResult<Overrides> {
     })
 }
 
-/// A callable that is shown the plan and says yes or no.
-pub struct Callable<'py> {
+/// An approver that calls a function with the plan. The function returns true or false.
+pub struct CallableApprover<'py> {
     /// The callable.
     pub callable: Bound<'py, PyAny>,
-    /// Whether orphans are to be removed.
+    /// True if orphans are removed.
     pub prune: bool,
 }
 
-impl Approver for Callable<'_> {
+impl Approver for CallableApprover<'_> {
     fn can_ask(&self) -> bool {
         true
     }
@@ -130,9 +131,10 @@ impl Approver for Callable<'_> {
     }
 
     fn approve(&self, plan: &Report, _: &Question) -> Result<Approval> {
-        let py = self.callable.py();
-        let ask = || -> PyResult<bool> { self.callable.call1((run::to_result(py, plan)?,))?.is_truthy() };
-        let yes = ask().map_err(|error| errors::to_core(py, error))?;
+        let yes = errors::attached(|py| {
+            let answer = self.callable.call1((run::to_result(py, plan)?,))?;
+            answer.is_truthy()
+        })?;
         Ok(if yes { Approval::Go { prune: self.prune } } else { Approval::Stop })
     }
 }

@@ -1,4 +1,4 @@
-//! An observer that tells a Python callable.
+//! An observer that calls a Python function.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pythonize::pythonize;
 
-/// Calls a Python callable with a dictionary for every event.
+/// Calls a Python function with a dictionary for every event.
 struct PyObserver(Py<PyAny>);
 
-/// Makes an observer of a callable, or a silent one where there is none.
+/// Creates an observer for a function, or a silent one for `None`.
 pub fn observer(callable: Option<Py<PyAny>>) -> Arc<dyn Observer> {
     callable.map_or_else(|| Arc::new(Silent) as Arc<dyn Observer>, |callable| Arc::new(PyObserver(callable)))
 }
@@ -18,9 +18,9 @@ pub fn observer(callable: Option<Py<PyAny>>) -> Arc<dyn Observer> {
 impl Observer for PyObserver {
     fn observe(&self, event: &Event) {
         Python::attach(|py| {
-            let told = pythonize(py, event).map_err(PyErr::from).and_then(|event| self.0.call1(py, (event,)));
-            if let Err(error) = told {
-                // A display that fails must not stop a deploy. Ctrl-C must, which Python may raise just here.
+            let sent = pythonize(py, event).map_err(PyErr::from).and_then(|event| self.0.call1(py, (event,)));
+            if let Err(error) = sent {
+                // A failed display must not stop a deployment, but Ctrl-C must, and Python may raise it here.
                 if error.is_instance_of::<PyException>(py)
                     || py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main")).is_err()
                 {

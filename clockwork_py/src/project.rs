@@ -1,4 +1,4 @@
-//! A project of Python objects, as the core's workflow sees it.
+//! The project of Python objects: the port `Project` of the core.
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::{check, errors, load, question, resource, user_code};
 
-/// A path, or a list of resources.
+/// The source of a project: a path, or a list of resources.
 pub struct PySource {
     /// The path or the list.
     pub source: Py<PyAny>,
@@ -30,7 +30,7 @@ pub struct PyProject {
     pub folder: PathBuf,
     /// The name of the file that defines the resources; none where they were passed as a list.
     pub source: Option<String>,
-    /// The resources, as the core knows them.
+    /// The resources, converted for the core.
     pub declared: Vec<DeclaredResource>,
     /// The resources, in the same order.
     pub resources: Vec<Py<PyAny>>,
@@ -38,7 +38,7 @@ pub struct PyProject {
     pub compiler: Option<Py<PyAny>>,
     /// The questions that the resources ask a model, in the same order. Each is given once, and so is an error.
     pub requests: Mutex<Vec<PyResult<Option<Request>>>>,
-    /// True if main.py itself started the run, and so holds the lock of the user's code.
+    /// True if the run was started inside main.py, which holds the lock of the user's code.
     pub is_inside: bool,
 }
 
@@ -56,11 +56,11 @@ impl PySource {
 
 impl Source for PySource {
     fn load(&self, asks: bool) -> Result<Box<dyn Project + '_>> {
-        Python::attach(|py| {
-            let mut project = load::load(self.source.bind(py)).map_err(|error| errors::to_core(py, error))?;
+        errors::attached(|py| {
+            let mut project = load::load(self.source.bind(py))?;
             project.compiler = self.compiler.as_ref().map(|compiler| compiler.clone_ref(py));
             if asks {
-                project.ask(py).map_err(|error| errors::to_core(py, error))?;
+                project.ask(py)?;
             }
             Ok(Box::new(project) as Box<dyn Project>)
         })
@@ -77,23 +77,18 @@ impl Source for PySource {
 
 /// The inventory that a compiler gives; this machine without one.
 fn inventory(compiler: Option<&Py<PyAny>>) -> Result<String> {
-    let Some(compiler) = compiler else { return Ok(compile::DEFAULT_INVENTORY.to_owned()) };
-    Python::attach(|py| {
-        let text = compiler.call_method0(py, "_generate_inventory").and_then(|text| Ok(text.extract(py)?));
-        text.map_err(|error: PyErr| errors::to_core(py, error))
+    errors::attached(|py| match compiler {
+        Some(compiler) => Ok(compiler.call_method0(py, "_generate_inventory")?.extract(py)?),
+        None => Ok(compile::DEFAULT_INVENTORY.to_owned()),
     })
 }
 
 impl PyProject {
-    /// Does something with Python, and lets its errors through the core.
-    fn with<T>(&self, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
-        Python::attach(|py| work(py).map_err(|error| errors::to_core(py, error)))
-    }
-
     /// Asks all resources what they want of a model.
     fn ask(&mut self, py: Python<'_>) -> PyResult<()> {
+        // A run inside main.py must not wait for the lock that main.py holds.
         self.is_inside = user_code::is_held(py)?;
-        let requests = user_code::surround(py, &self.folder, false, || {
+        let requests = user_code::with_folder(py, &self.folder, false, || {
             let all: Vec<_> = self
                 .resources
                 .iter()
@@ -128,7 +123,7 @@ impl PyProject {
             let declared = &self.declared[place];
             let address = &declared.address;
             let own = artifacts.iter().find(|(of, _)| of == address).map(|(_, artifact)| artifact);
-            // Its own answer stands under its bare name, whatever else is called the same.
+            // The resource's own artifact is always under its bare name, even if another resource has this name too.
             let name: String = resource.getattr("name")?.extract()?;
             let given = by_name.copy()?;
             match own {
@@ -165,7 +160,7 @@ impl Project for PyProject {
         let mut requests = Vec::new();
         for &place in places {
             let request = all.get_mut(place).map_or(Ok(None), |request| std::mem::replace(request, Ok(None)));
-            requests.extend(self.with(|_| request)?);
+            requests.extend(errors::attached(|_| request)?);
         }
         Ok(requests)
     }
@@ -178,10 +173,10 @@ impl Project for PyProject {
         let Some(place) = self.declared.iter().position(|declared| declared.address == *address) else {
             return Ok(Ok(artifact.clone()));
         };
-        self.with(|py| {
+        errors::attached(|py| {
             let artifact = pythonize(py, artifact)?;
             let check = || question::check_artifact(self.resources[place].bind(py), &artifact, &self.folder);
-            if self.is_inside { check() } else { user_code::surround(py, &self.folder, false, check) }
+            if self.is_inside { check() } else { user_code::with_folder(py, &self.folder, false, check) }
         })
     }
 
@@ -191,8 +186,10 @@ impl Project for PyProject {
         artifacts: &[(Address, Artifact)],
         with_deploy: bool,
     ) -> Result<Vec<(CompiledResource, Map<String, Value>)>> {
-        self.with(|py| {
-            user_code::surround(py, &self.folder, false, || self.compiled(py, places, artifacts, with_deploy))
+        errors::attached(|py| {
+            user_code::with_folder(py, &self.folder, false, || {
+                self.compiled(py, places, artifacts, with_deploy)
+            })
         })
     }
 
@@ -208,7 +205,7 @@ impl Project for PyProject {
     }
 
     fn has_assertions(&self, places: &[usize]) -> Result<bool> {
-        self.with(|py| check::is_asked_for(py, self, places))
+        errors::attached(|py| check::is_asked_for(py, self, places))
     }
 
     fn as_any(&self) -> &dyn Any {

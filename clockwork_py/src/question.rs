@@ -1,4 +1,4 @@
-//! What a resource asks the model, and how it takes the answer.
+//! The request of a resource to the model, and the check of the answer.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use pyo3::prelude::*;
 use pythonize::depythonize;
 use serde_json::{Map, Value};
 
-use crate::resource::{self, address, blame};
+use crate::resource::{self, address, explain};
 use crate::{errors, traceback};
 
-/// The largest file that is put before a model, in bytes: more than most models can read at once.
+/// The size limit of a context file, in bytes. Few models can read more at once.
 const LARGEST_CONTEXT: usize = 256_000;
 
-/// What a resource asks the model for; nothing where it needs nothing.
+/// The request of a resource; `None` if it needs no artifact.
 ///
 /// `project` are all resources of the project, by kind, name and purpose.
 pub fn request(
@@ -25,7 +25,7 @@ pub fn request(
     let py = resource.py();
     let address = address(resource)?;
     let call = |method: &str| {
-        resource.call_method0(method).map_err(|error| blame(py, error, &address, method, folder))
+        resource.call_method0(method).map_err(|error| explain(py, error, &address, method, folder))
     };
     if !call("needs_artifact_generation")?.is_truthy()? {
         return Ok(None);
@@ -44,7 +44,7 @@ pub fn request(
     let others = others.map(|other| {
         connected.iter().find(|c| c.kind == other.kind && c.name == other.name).unwrap_or(other).clone()
     });
-    // A resource that has the old name now is another one.
+    // If another resource has the former name now, it is not this one.
     let is_free =
         |name: &String| !project.iter().any(|other| other.kind == address.kind && other.name == *name);
     let placement: Vec<String> =
@@ -65,14 +65,14 @@ pub fn request(
     }))
 }
 
-/// What the project's other resources get to know of a resource.
+/// The resource as other questions of the project show it.
 pub fn in_project(resource: &Bound<'_, PyAny>) -> PyResult<ProjectResource> {
     let Address { kind, name } = address(resource)?;
     let description: Option<String> = resource.getattr("description")?.extract()?;
     Ok(ProjectResource { kind, name, description, connected: false, fields: Map::new() })
 }
 
-/// What a resource gets to know of those that it is connected to.
+/// The connected resources, with their fields.
 fn connected(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Vec<ProjectResource>> {
     let others = resource.getattr("_origin")?.getattr("connected")?;
     others
@@ -87,9 +87,9 @@ fn connected(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Vec<Project
 /// The fields that the user set.
 fn given(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<Map<String, Value>> {
     let fields = resource.call_method0("_given_fields");
-    let blamed = |error| Ok(blame(resource.py(), error, &address(resource)?, "fields", folder));
+    let explained = |error| Ok(explain(resource.py(), error, &address(resource)?, "fields", folder));
     let fields = fields.and_then(|fields| Ok(depythonize(&fields)?));
-    fields.map_err(|error| blamed(error).unwrap_or_else(|error: PyErr| error))
+    fields.map_err(|error| explained(error).unwrap_or_else(|error: PyErr| error))
 }
 
 /// Reads the files that the user gives the model to read.
@@ -118,10 +118,10 @@ fn context(resource: &Bound<'_, PyAny>, address: &Address) -> PyResult<Vec<Conte
         .collect()
 }
 
-/// Checks an answer the way its resource wants it. Returns what to pin, or what is wrong with it.
+/// Checks an answer with the resource's own check. Returns the artifact to pin, or the complaint.
 ///
-/// What the user's own check raises beside `ValueError` and `AssertionError` is a mistake in it, and no model can mend
-/// that: it is an error.
+/// An exception other than `ValueError` and `AssertionError` is a mistake in the user's check, which no model can
+/// repair. It is an error.
 pub fn check_artifact(
     resource: &Bound<'_, PyAny>,
     artifact: &Bound<'_, PyAny>,
@@ -138,6 +138,6 @@ pub fn check_artifact(
         {
             Ok(Err(error.value(py).str()?.to_string()))
         }
-        Err(error) => Err(blame(py, error, &address(resource)?, "check of the model's answer", folder)),
+        Err(error) => Err(explain(py, error, &address(resource)?, "check of the model's answer", folder)),
     }
 }

@@ -1,5 +1,5 @@
-//! The base class that Rust gives to Python's `Resource`, and the way from such an object to what
-//! the core works with.
+//! The base class of Python's `Resource`, and the conversion of resources to the core's
+//! types.
 
 use std::path::{Path, PathBuf};
 
@@ -20,25 +20,25 @@ use crate::{errors, secrets, traceback};
 
 /// The behaviour of all resources. Their fields are Pydantic's.
 ///
-/// It has no constructor and no layout of its own, so that it mixes with `BaseModel`; with a
+/// It has no constructor and no layout of its own, so that it can be combined with `BaseModel`. With a
 /// `#[new]`, `copy.deepcopy` of a resource fails.
 #[pyclass(subclass, frozen, module = "clockwork._core")]
 pub struct Resource;
 
 #[pymethods]
 impl Resource {
-    /// The pyinfra code that brings this resource up.
+    /// The pyinfra code that deploys this resource.
     ///
     /// Args:
-    ///     artifacts: What the model wrote, by the resources' names.
+    ///     artifacts: The artifacts, by the resources' names.
     fn to_pyinfra_operations(slf: &Bound<'_, Self>, artifacts: &Bound<'_, PyAny>) -> PyResult<String> {
         render(slf, Phase::Deploy, Some(artifacts))
     }
 
-    /// The pyinfra code that takes this resource down.
+    /// The pyinfra code that destroys this resource.
     ///
     /// Args:
-    ///     artifacts: What the model wrote, by the resources' names; may be missing.
+    ///     artifacts: The artifacts, by the resources' names. It may be missing.
     #[pyo3(signature = (artifacts=None))]
     fn to_pyinfra_destroy_operations(
         slf: &Bound<'_, Self>,
@@ -48,7 +48,7 @@ impl Resource {
     }
 }
 
-/// Renders the work of a kind that gives it as data.
+/// Renders the operations of a resource as pyinfra code.
 fn render(slf: &Bound<'_, Resource>, phase: Phase, artifacts: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
     let py = slf.py();
     let address = address(slf)?;
@@ -74,18 +74,18 @@ fn render(slf: &Bound<'_, Resource>, phase: Phase, artifacts: Option<&Bound<'_, 
     Ok(compile::code_of(&steps))
 }
 
-/// The form in which a kind gives its work for a phase.
+/// The form of a kind's work for a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Operations.
     Data,
     /// pyinfra code.
     Code,
-    /// The kind does not say.
+    /// The kind gives none.
     None,
 }
 
-/// The form in which a resource gives its work: that of the nearest class that says anything.
+/// The form of a resource's work: that of the most derived class that gives any.
 pub fn work_of(resource: &Bound<'_, PyAny>, phase: Phase) -> PyResult<Form> {
     let py = resource.py();
     let base = py.import("clockwork.resources.base")?.getattr("Resource")?;
@@ -104,7 +104,7 @@ pub fn work_of(resource: &Bound<'_, PyAny>, phase: Phase) -> PyResult<Form> {
     Ok(Form::None)
 }
 
-/// Whether any class of a resource gives operations, also one whose code another overrides.
+/// Returns true if any class of the resource gives operations, even if a subclass returns code instead.
 fn has_data(resource: &Bound<'_, PyAny>, phase: Phase) -> PyResult<bool> {
     let base = resource.py().import("clockwork.resources.base")?.getattr("Resource")?;
     let own = resource.get_type().getattr(data_method(phase))?;
@@ -135,8 +135,8 @@ fn data(
     Reader { resource: name, secrets }.steps(&operations)
 }
 
-/// Compiles a resource: its work, its identity, and what the state keeps of it. Its fields that differ from their
-/// defaults come with it, secrets included.
+/// Compiles a resource: its steps, its identity, and the values for the state. Returns it with the fields that differ
+/// from their defaults, secrets included.
 pub fn compile(
     resource: &Bound<'_, PyAny>,
     artifact: Option<&Artifact>,
@@ -149,7 +149,9 @@ pub fn compile(
     let address = address(resource)?;
     let name: String = resource.getattr("name")?.extract()?;
     let call = |on: &Bound<'_, PyAny>, method: &str| -> PyResult<Py<PyAny>> {
-        on.call_method0(method).map(Bound::unbind).map_err(|error| blame(py, error, &address, method, folder))
+        on.call_method0(method)
+            .map(Bound::unbind)
+            .map_err(|error| explain(py, error, &address, method, folder))
     };
     let completed = match artifact {
         Some(artifact) => resource.call_method1("_completed", (pythonize(py, artifact)?,))?,
@@ -159,7 +161,7 @@ pub fn compile(
         match work_of(resource, phase)? {
             Form::Code => {
                 let code = code(resource, phase, artifacts, folder)?;
-                // With `super()`, code names the secrets of the operations that it was rendered from.
+                // Code from `super()` names the secrets of the operations that it was rendered from.
                 if code.contains("secret(") && has_data(resource, phase)? {
                     data(&completed, phase, &name, secrets)?;
                 }
@@ -167,7 +169,7 @@ pub fn compile(
             }
             Form::Data => data(&completed, phase, &name, secrets)
                 .map(Some)
-                .map_err(|error| blame(py, error, &address, data_method(phase), folder)),
+                .map_err(|error| explain(py, error, &address, data_method(phase), folder)),
             Form::None if phase == Phase::Destroy => Ok(None),
             Form::None => Ok(Some(vec![Step::Code(code(resource, phase, artifacts, folder)?)])),
         }
@@ -183,7 +185,7 @@ pub fn compile(
     let declared: Vec<String> = resource.call_method0("_secrets")?.extract()?;
     let mut hidden: Vec<String> = declared.clone();
     if work_of(resource, Phase::Destroy)? == Form::Code {
-        // Code can hold a secret in any spelling, and also a value that only looks like one.
+        // Code can hold a secret in any spelling. Values that only look like secrets are hidden in it too.
         hidden.extend(state::hidden(&fields));
     }
     hidden.retain(|secret| secret.chars().count() >= SHORTEST_SECRET && *secret != name);
@@ -211,12 +213,12 @@ pub fn compile(
     Ok((compiled, values))
 }
 
-/// The part of the steps that take a resource down that the state may keep.
+/// The part of the destroy steps that the state may keep.
 fn removal(py: Python<'_>, destroy: Option<&[Step]>, hidden: &[String]) -> PyResult<Removal> {
     let Some(steps) = destroy else { return Ok(Removal::Unknown) };
     for step in steps {
         let holds = match step {
-            Step::Code(code) => secrets::stand_in(py, code, hidden)?,
+            Step::Code(code) => secrets::contains(py, code, hidden)?,
             Step::Operation(operation) => {
                 let text = serde_json::to_string(operation).unwrap_or_default();
                 hidden.iter().any(|secret| text.contains(secret.as_str()))
@@ -250,7 +252,7 @@ pub fn defined_at(resource: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     resource.getattr("_origin")?.getattr("defined_at")?.extract()
 }
 
-/// What a resource is called.
+/// The address of a resource.
 pub fn address(resource: &Bound<'_, PyAny>) -> PyResult<Address> {
     let kind = resource.get_type().name()?.to_string();
     Ok(Address { kind, name: resource.call_method0("_qualified_name")?.extract()? })
@@ -268,7 +270,7 @@ pub fn groups<'py>(resource: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAn
     if group.is_none() { Ok(Vec::new()) } else { group.call_method0("and_around")?.try_iter()?.collect() }
 }
 
-/// All that a resource needs, by itself or through its groups.
+/// All dependencies of a resource, its own and those of its groups.
 pub fn needs<'py>(resource: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
     resource.call_method0("_needs")?.try_iter()?.collect()
 }
@@ -279,32 +281,32 @@ pub fn folder(resource: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
     folder.map_or_else(|| std::env::current_dir().map_err(Into::into), Ok)
 }
 
-/// Tells a resource the folder of the main.py that it is defined in.
+/// Sets the folder of the main.py that defines a resource.
 pub fn set_folder(resource: &Bound<'_, PyAny>, folder: &Path) -> PyResult<()> {
     resource
         .getattr("_origin")?
         .setattr("folder", resource.py().import("pathlib")?.call_method1("Path", (folder,))?)
 }
 
-/// Tells an error of the user's own code in the user's terms.
+/// Converts an exception of the user's code to a `CompileError` that names the resource and the method.
 ///
-/// `method` is what was called. Errors that say by themselves what to do stay as they are.
-pub fn blame(py: Python<'_>, error: PyErr, address: &Address, method: &str, project: &Path) -> PyErr {
+/// Errors of Clockwork's own and interrupts are returned unchanged.
+pub fn explain(py: Python<'_>, error: PyErr, address: &Address, method: &str, project: &Path) -> PyErr {
     if errors::is_ours(py, &error) || errors::is_interrupt(py, &error) {
         return error;
     }
     match traceback::user_frames(py, &error, project) {
         Ok(user) => {
             let message = format!("{address} cannot be compiled: its {method} raised an error\n{user}");
-            let blamed = errors::exception(py, "CompileError", &message);
-            blamed.set_cause(py, Some(error));
-            blamed
+            let explained = errors::exception(py, "CompileError", &message);
+            explained.set_cause(py, Some(error));
+            explained
         }
         Err(error) => error,
     }
 }
 
-/// Gets a resource's code for one phase, and makes sure that it is Python.
+/// Calls a resource's method for the code of a phase, and checks that the code is Python.
 fn code(
     resource: &Bound<'_, PyAny>,
     phase: Phase,
@@ -318,7 +320,7 @@ fn code(
     };
     let code = resource
         .call_method1(method(phase), (artifacts,))
-        .map_err(|error| blame(py, error, &address, method(phase), project))?;
+        .map_err(|error| explain(py, error, &address, method(phase), project))?;
     let Ok(code) = code.cast::<PyString>() else {
         let class = code.get_type().name()?.to_string();
         return Err(failed(&format!(
@@ -332,8 +334,8 @@ fn code(
     })
 }
 
-/// Takes off the margin that code has where it was written inside a method, as in the
-/// documentation's examples; code that parses as it is stays as it is.
+/// Removes the common indentation of code that was written inside a method, as in the
+/// documentation's examples. Code that parses unchanged is returned unchanged.
 fn as_module(py: Python<'_>, code: &str) -> PyResult<String> {
     match parse(py, code) {
         Err(error) if error.get_type(py).name().is_ok_and(|name| name == "IndentationError") => {

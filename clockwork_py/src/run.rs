@@ -1,4 +1,4 @@
-//! Runs the core's workflow from Python, with ports that are made of Python objects.
+//! Runs the core's workflow with ports that are implemented with Python objects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use clockwork_core::workflow::{self, Ports};
 use pyo3::prelude::*;
 use pythonize::pythonize;
 
+use crate::errors::OrRaise;
 use crate::project::PySource;
 use crate::session::PyEngine;
 use crate::wait::{check_signals, wait};
@@ -27,11 +28,10 @@ pub fn run(
     approver: Option<&dyn Approver>,
     observer: &Arc<dyn Observer>,
 ) -> PyResult<Report> {
-    with_ports(source, approver, observer, |ports| workflow::run(ports, options))
-        .map_err(|error| errors::map(py, error))
+    with_ports(source, approver, observer, |ports| workflow::run(ports, options)).or_raise(py)
 }
 
-/// Makes the ports of a run.
+/// Creates the ports of a run.
 pub fn with_ports<T>(
     source: &PySource,
     approver: Option<&dyn Approver>,
@@ -52,12 +52,12 @@ pub fn to_result<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, P
 /// The Python process.
 pub struct PyProcess;
 
-/// The longest sleep in one piece: a signal is looked for in between.
+/// The longest sleep between two checks for signals.
 const STEP: Duration = Duration::from_millis(40);
 
 impl Process for PyProcess {
     fn check_interrupt(&self) -> Result<()> {
-        Python::attach(|py| check_signals(py).map_err(|error| errors::to_core(py, error)))
+        errors::attached(check_signals)
     }
 
     fn sleep(&self, span: Duration) -> Result<()> {
@@ -72,12 +72,10 @@ impl Process for PyProcess {
     }
 
     fn wait_for(&self, cancel: &dyn Fn(), work: Box<dyn FnOnce() + Send + '_>) -> Result<()> {
-        Python::attach(|py| wait(py, cancel, work).map_err(|error| errors::to_core(py, error)))
+        errors::attached(|py| wait(py, cancel, work))
     }
 
     fn local_model(&self, model: &Model, observer: &Arc<dyn Observer>) -> Result<Endpoint> {
-        Python::attach(|py| {
-            local_model::start(py, model, observer).map_err(|error| errors::to_core(py, error))
-        })
+        errors::attached(|py| local_model::start(py, model, observer))
     }
 }

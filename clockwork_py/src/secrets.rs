@@ -1,10 +1,10 @@
-//! Whether code holds a secret, in whatever way Python or a shell writes it.
+//! Finds secrets in code, in any spelling of Python or a shell.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-/// Whether any of these secrets stands in a piece of Python code: in its text, or in what its literals mean.
-pub fn stand_in(py: Python<'_>, code: &str, secrets: &[String]) -> PyResult<bool> {
+/// Returns true if Python code contains any of these secrets, in its text or in the value of a literal.
+pub fn contains(py: Python<'_>, code: &str, secrets: &[String]) -> PyResult<bool> {
     if secrets.is_empty() {
         return Ok(false);
     }
@@ -19,7 +19,7 @@ pub fn stand_in(py: Python<'_>, code: &str, secrets: &[String]) -> PyResult<bool
     Ok(false)
 }
 
-/// The values of all texts in a piece of code, whichever quotes and escapes they are written with.
+/// The values of all string and bytes literals in Python code.
 fn literals(py: Python<'_>, code: &str) -> PyResult<Vec<String>> {
     let ast = py.import("ast")?;
     let constant = ast.getattr("Constant")?;
@@ -39,7 +39,7 @@ fn literals(py: Python<'_>, code: &str) -> PyResult<Vec<String>> {
     Ok(texts)
 }
 
-/// A secret as it is, and as it stands in a literal inside of a text, and between a shell's quotes.
+/// The spellings of a secret: plain, as in a literal of Python or JSON, and between a shell's quotes.
 fn spellings(py: Python<'_>, secret: &str) -> PyResult<Vec<String>> {
     let mut spellings = vec![secret.to_owned()];
     for (module, function) in [("builtins", "repr"), ("builtins", "ascii"), ("json", "dumps")] {

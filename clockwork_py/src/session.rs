@@ -1,4 +1,4 @@
-//! The engine as the core's workflow sees it.
+//! The ports `Engine` and `Session` of the core.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::engine::{self, Cancel, Decisions, Options, Prepared};
 use crate::project::PyProject;
 use crate::{check, errors, user_code};
 
-/// The engine that drives pyinfra in this process.
+/// The engine, which drives pyinfra in this process.
 pub struct PyEngine;
 
 /// A session of the engine for one project.
@@ -31,7 +31,7 @@ struct PySession<'a> {
 
 impl Engine for PyEngine {
     fn preload(&self) -> Result<()> {
-        Python::attach(|py| engine::preload(py).map_err(|error| errors::to_core(py, error)))
+        errors::attached(engine::preload)
     }
 
     fn open<'a>(
@@ -55,24 +55,21 @@ impl Engine for PyEngine {
             fail_fast: options.fail_fast,
             context: context.clone(),
         };
+        let session = errors::attached(|py| engine::Session::open(py, &engine))?;
         let observer = Arc::clone(&options.observer);
-        let session = Python::attach(|py| {
-            engine::Session::open(py, &engine).map_err(|error| errors::to_core(py, error))
-        })?;
         Ok(Box::new(PySession { session, project, context, observer, prepared: None }))
     }
 }
 
 impl PySession<'_> {
-    /// Runs `work` where modules of the user's own can be imported, if the script names any.
-    fn surrounded<T>(&self, script: &Script, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
-        Python::attach(|py| {
-            let done = if script.uses_own_modules {
-                user_code::surround(py, self.project.folder(), false, || work(py))
+    /// Runs `work`. Modules of the user's own can be imported if the script uses any.
+    fn with_modules<T>(&self, script: &Script, work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T> {
+        errors::attached(|py| {
+            if script.uses_own_modules {
+                user_code::with_folder(py, self.project.folder(), false, || work(py))
             } else {
                 work(py)
-            };
-            done.map_err(|error| errors::to_core(py, error))
+            }
         })
     }
 
@@ -102,7 +99,7 @@ impl ports::Session for PySession<'_> {
     fn plan(&mut self, run: &ScriptRun<'_>) -> Result<DeployOutcome> {
         let contexts = self.decisions(run.permissions.cloned().unwrap_or_default());
         let run = engine_run(run, &contexts);
-        let (prepared, planned) = self.surrounded(run.script, |py| self.session.plan(py, &run))?;
+        let (prepared, planned) = self.with_modules(run.script, |py| self.session.plan(py, &run))?;
         self.prepared = Some((run.script.text.clone(), prepared));
         Ok(planned)
     }
@@ -112,7 +109,7 @@ impl ports::Session for PySession<'_> {
         let contexts = self.decisions(run.permissions.cloned().unwrap_or_default());
         let decisions = self.decisions(permissions.clone());
         let run = engine_run(run, &contexts);
-        self.surrounded(run.script, |py| {
+        self.with_modules(run.script, |py| {
             let prepared = match planned {
                 Some((_, prepared)) => prepared,
                 None => self.session.plan(py, &run)?.0,
@@ -129,13 +126,10 @@ impl ports::Session for PySession<'_> {
         let project: &dyn Any = self.project.as_any();
         let Some(project) = project.downcast_ref::<PyProject>() else { return Ok((Vec::new(), Vec::new())) };
         self.prepared = None;
-        Python::attach(|py| {
-            check::run(py, project, places, &self.session, wanted, &self.observer)
-                .map_err(|error| errors::to_core(py, error))
-        })
+        errors::attached(|py| check::run(py, project, places, &self.session, wanted, &self.observer))
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        Python::attach(|py| self.session.close(py).map_err(|error| errors::to_core(py, error)))
+        errors::attached(|py| self.session.close(py))
     }
 }

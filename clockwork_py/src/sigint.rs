@@ -1,4 +1,4 @@
-//! SIGINT, for threads in which Python does not handle it.
+//! A native handler of SIGINT, for runs in threads where Python handles no signals.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::prelude::*;
 use signal_hook::{consts::SIGINT, flag};
 
-/// Puts a native handler of SIGINT before the one that is there, which is called as before.
+/// Installs a native handler of SIGINT, which calls the previous one.
 ///
-/// There it stays until somebody sets another one. That, and that it makes signals restart system
-/// calls, is for `clockwork._interrupt` to see to.
+/// It stays until another one is installed. `clockwork._interrupt` takes care of that, and of the flag that
+/// makes signals restart system calls.
 #[pyclass(frozen, name = "_Sigint", module = "clockwork._core")]
 pub struct Sigint(Arc<AtomicBool>);
 
@@ -17,12 +17,12 @@ pub struct Sigint(Arc<AtomicBool>);
 impl Sigint {
     #[new]
     fn new() -> PyResult<Self> {
-        let heard = Arc::default();
-        flag::register(SIGINT, Arc::clone(&heard))?;
-        Ok(Self(heard))
+        let received = Arc::default();
+        flag::register(SIGINT, Arc::clone(&received))?;
+        Ok(Self(received))
     }
 
-    /// Whether the signal has come since this was asked last.
+    /// Returns true if the signal has arrived since the last call.
     fn take(&self) -> bool {
         self.0.swap(false, Ordering::AcqRel)
     }

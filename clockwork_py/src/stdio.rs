@@ -1,5 +1,5 @@
-//! The process's standard streams and signals, for the command line alone: a library leaves them
-//! to its program.
+//! The process's standard streams and signals. Only the command line changes them: a library leaves
+//! them to its program.
 
 use std::io::{ErrorKind, Write as _};
 
@@ -7,8 +7,8 @@ use clockwork_core::report;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Writes a text to standard output, and says whether it went well. A reader that has gone away is no
-/// error; a disk that is full is one.
+/// Writes a text to standard output, and returns true on success. A closed pipe is no
+/// error; a full disk is one.
 pub fn print(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -20,12 +20,12 @@ pub fn print(text: &str) -> bool {
     }
 }
 
-/// Standard output, kept for one document.
+/// The standard output, reserved for documents.
 pub struct Stdout(i32);
 
-/// Sends all that is printed to standard output from now on, by whomever, to standard error.
+/// Redirects all further output on standard output, also of child processes, to standard error.
 ///
-/// A main.py may print, and so may the programs that it starts; a document must stand alone.
+/// A main.py and the programs that it starts may print, but standard output must have only documents.
 pub fn reserve_stdout(py: Python<'_>) -> PyResult<Stdout> {
     flush(py)?;
     let os = py.import("os")?;
@@ -50,18 +50,18 @@ impl Stdout {
         options.set_item("encoding", "utf-8")?;
         options.set_item("closefd", is_last)?;
         let file = py.import("os")?.call_method("fdopen", (self.0, "w"), Some(&options))?;
-        forgive(py, file.call_method1("write", (text,)).and_then(|_| file.call_method0("close")))
+        ignore_broken_pipe(py, file.call_method1("write", (text,)).and_then(|_| file.call_method0("close")))
     }
 }
 
-/// A reader that has gone away is no reason for an error.
-fn forgive(py: Python<'_>, written: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+/// Ignores a closed pipe.
+fn ignore_broken_pipe(py: Python<'_>, written: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
     written.map(|_| ()).or_else(|error| {
         if error.is_instance_of::<pyo3::exceptions::PyBrokenPipeError>(py) { Ok(()) } else { Err(error) }
     })
 }
 
-/// Writes out what main.py printed, so that it stands before what comes next.
+/// Flushes Python's standard output, so that the output of main.py comes before ours.
 pub fn flush(py: Python<'_>) -> PyResult<()> {
     let stdout = py.import("sys")?.getattr("stdout")?;
     if !stdout.is_none() {
@@ -70,7 +70,7 @@ pub fn flush(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Makes a polite request to end stop everything as Ctrl-C does, so that no process is left behind.
+/// Makes SIGTERM act like Ctrl-C, so that no process is left behind.
 pub fn stop_on_terminate(py: Python<'_>) -> PyResult<()> {
     let signal = py.import("signal")?;
     signal.call_method1("signal", (signal.getattr("SIGTERM")?, signal.getattr("default_int_handler")?))?;

@@ -1,13 +1,14 @@
-//! Errors of the user's own code, told in the user's terms: the user's frames and no others.
+//! Describes exceptions of the user's code by the frames in the user's files.
 
 use std::path::Path;
 
+use clockwork_core::suggestion::closest;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::user_code::is_own;
 
-/// Tells where in the user's files an error came up, and what it is.
+/// The frames of an exception in the user's files, and the exception.
 ///
 /// `project` is the folder whose files are the user's.
 pub fn user_frames(py: Python<'_>, error: &PyErr, project: &Path) -> PyResult<String> {
@@ -41,7 +42,7 @@ pub fn frames(py: Python<'_>, error: &PyErr, project: &Path, with_source: bool) 
     Ok(lines)
 }
 
-/// The last lines of a traceback: the error itself, and for a syntax error the place.
+/// The last lines of a traceback: the exception, and for a syntax error its line.
 pub fn exception_lines(py: Python<'_>, error: &PyErr) -> PyResult<Vec<String>> {
     let lines: Vec<String> = py
         .import("traceback")?
@@ -50,13 +51,13 @@ pub fn exception_lines(py: Python<'_>, error: &PyErr) -> PyResult<Vec<String>> {
     Ok(lines.iter().flat_map(|line| line.trim_end().lines().map(str::to_owned)).collect())
 }
 
-/// Whether an error is Pydantic's complaint about a model's fields.
+/// Returns true for Pydantic's `ValidationError`.
 pub fn is_validation_error(py: Python<'_>, error: &PyErr) -> bool {
     let class = py.import("pydantic").and_then(|pydantic| pydantic.getattr("ValidationError"));
     class.is_ok_and(|class| error.matches(py, class).unwrap_or(false))
 }
 
-/// What Pydantic complains of, a line a field. Values are not told: they can be secrets.
+/// The messages of a `ValidationError`, one a field. Values are left out, because they can be secrets.
 pub fn validation_messages(py: Python<'_>, error: &PyErr) -> PyResult<Vec<String>> {
     let known = field_names(py, error).unwrap_or_default();
     let errors = error.value(py).call_method0("errors")?.cast_into::<PyList>()?;
@@ -73,7 +74,7 @@ pub fn validation_messages(py: Python<'_>, error: &PyErr) -> PyResult<Vec<String
             let message: String = error.get_item("msg")?.extract()?;
             Ok(match kind.as_str() {
                 "extra_forbidden" => {
-                    format!("{place}: there is no such field{}", instead(py, &place, &known)?)
+                    format!("{place}: there is no such field{}", suggestion(&place, &known))
                 }
                 "missing" => format!("{place}: it is missing"),
                 _ if place.is_empty() => message.trim_start_matches("Value error, ").to_owned(),
@@ -83,14 +84,14 @@ pub fn validation_messages(py: Python<'_>, error: &PyErr) -> PyResult<Vec<String
         .collect()
 }
 
-/// What the user may have meant.
-fn instead(py: Python<'_>, typed: &str, known: &[String]) -> PyResult<String> {
-    let close: Vec<String> =
-        py.import("difflib")?.call_method1("get_close_matches", (typed, known, 1))?.extract()?;
-    Ok(close.first().map_or_else(
-        || if known.is_empty() { String::new() } else { format!("; the fields are {}", known.join(", ")) },
-        |close| format!("; did you mean {close}?"),
-    ))
+/// A suggestion for the name of a field that does not exist.
+fn suggestion(typed: &str, known: &[String]) -> String {
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    match closest(typed, &names) {
+        Some(close) => format!("; did you mean {close}?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; the fields are {}", known.join(", ")),
+    }
 }
 
 /// The innermost frame of a validation error: that of Pydantic's constructor.
@@ -102,13 +103,13 @@ fn constructor_locals<'py>(py: Python<'py>, error: &PyErr) -> Option<Bound<'py, 
     last.getattr("tb_frame").ok()?.getattr("f_locals").ok()
 }
 
-/// The fields of the model that did not validate, as far as the traceback tells.
+/// The fields of the model that did not validate, if the traceback has them.
 fn field_names(py: Python<'_>, error: &PyErr) -> Option<Vec<String>> {
     let model = constructor_locals(py, error)?.get_item("self").ok()?.get_type();
     model.getattr("model_fields").ok()?.try_iter().ok()?.map(|field| field.ok()?.extract().ok()).collect()
 }
 
-/// The `name=` that a model was called with when it did not validate, as far as the traceback tells.
+/// The `name=` of the model that did not validate, if the traceback has it.
 pub fn name_of_invalid(py: Python<'_>, error: &PyErr) -> Option<String> {
     constructor_locals(py, error)?.get_item("data").ok()?.get_item("name").ok()?.extract().ok()
 }

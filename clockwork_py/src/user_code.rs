@@ -1,4 +1,4 @@
-//! The surroundings in which the user's own code runs: main.py, and the methods of its classes.
+//! Runs the user's code, which is main.py and the methods of its classes, with its folder on `sys.path`.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ static IMPORTED: Mutex<Option<(PathBuf, Vec<String>)>> = Mutex::new(None);
 
 /// Runs `work` with `folder` first on `sys.path`.
 ///
-/// The modules of another project are forgotten first, so that each may have a `helpers.py` of its
-/// own; so are this one's where the user's files are to be read `anew`.
-pub fn surround<T>(
+/// The modules of another project are dropped first, so that each may have a `helpers.py` of its
+/// own. With `anew`, those of this project are dropped too, so that its files are read again.
+pub fn with_folder<T>(
     py: Python<'_>,
     folder: &Path,
     anew: bool,
@@ -32,7 +32,7 @@ pub fn surround<T>(
     result
 }
 
-/// Whether this thread runs the user's code just now, and holds what `surround` waits for.
+/// Returns true if this thread runs the user's code, and so holds the lock.
 pub fn is_held(py: Python<'_>) -> PyResult<bool> {
     LOCK.get(py).map_or(Ok(false), |lock| lock.call_method0(py, "_is_owned")?.is_truthy(py))
 }
@@ -53,8 +53,8 @@ fn locked<T>(py: Python<'_>, folder: &Path, anew: bool, work: impl FnOnce() -> P
     result
 }
 
-/// Puts a changed copy of `sys.path` in its place. Another thread that is importing something goes through the
-/// list meanwhile, and would miss an entry if the list itself were changed: pyinfra is imported that way.
+/// Replaces `sys.path` by a changed copy. Another thread that is importing iterates over the
+/// list, and would miss an entry if the list itself were changed: pyinfra is imported that way.
 fn set_path(
     sys: &Bound<'_, PyModule>,
     change: impl FnOnce(&Bound<'_, PyList>) -> PyResult<()>,
@@ -82,7 +82,7 @@ fn remember(modules: &Bound<'_, PyDict>, before: &HashSet<String>, folder: &Path
             module.getattr("__file__").and_then(|file| file.extract()).unwrap_or(None);
         file.is_some_and(|file| is_own(&file, folder))
     };
-    // A list of its own: other threads import, and a look at a module can run code that does.
+    // A copy, because other threads import, and the access to a module's attribute can run code that imports.
     let modules = modules.items();
     let names = modules.iter().filter_map(|item| {
         let (name, module): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract().ok()?;
@@ -94,7 +94,7 @@ fn remember(modules: &Bound<'_, PyDict>, before: &HashSet<String>, folder: &Path
     imported.get_or_insert_with(|| (folder.to_path_buf(), Vec::new())).1.extend(names);
 }
 
-/// Whether a file is one of the project's own, and not of a package installed below its folder.
+/// Returns true if a file is the project's own, and not of a package installed below its folder.
 pub fn is_own(file: &Path, folder: &Path) -> bool {
     file.strip_prefix(folder)
         .is_ok_and(|inside| inside.components().all(|part| part.as_os_str() != "site-packages"))

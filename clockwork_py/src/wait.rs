@@ -1,28 +1,26 @@
-//! Waiting for work that goes on in another thread, so that Ctrl-C is heard meanwhile.
+//! An interruptible wait for work in another thread.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use tokio::runtime::{Builder, Runtime};
 
-/// Signals are heard only by who asks for them.
+/// The time between two checks for signals.
 const STEP: Duration = Duration::from_millis(40);
 
-/// Fails with `KeyboardInterrupt`, or what else a signal's handler raises, if the run is to stop.
+/// Raises `KeyboardInterrupt`, or the exception of a signal's handler, if the run is to stop.
 ///
-/// Python handles signals in its main thread; runs in others are told by `clockwork._interrupt`.
+/// Python handles signals in its main thread; for runs in others `clockwork._interrupt` does.
 pub fn check_signals(py: Python<'_>) -> PyResult<()> {
     py.check_signals()?;
     py.import(intern!(py, "clockwork._interrupt"))?.call_method0(intern!(py, "check"))?;
     Ok(())
 }
 
-/// Does `work` in a thread and waits for it, without holding the interpreter.
+/// Runs `work` in a thread and waits for it, detached from the interpreter.
 ///
 /// On a signal that Python turns into an exception, `cancel` is called and `work` is waited for, so
 /// that nothing is left behind; then the exception is returned.
@@ -53,15 +51,4 @@ pub fn wait<T: Send>(py: Python<'_>, cancel: impl Fn(), work: impl FnOnce() -> T
             }
         }
     })
-}
-
-/// The one tokio runtime of the process.
-pub fn runtime() -> PyResult<Arc<Runtime>> {
-    static RUNTIME: OnceLock<Arc<Runtime>> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(Arc::clone(runtime));
-    }
-    let runtime =
-        Builder::new_multi_thread().worker_threads(2).thread_name("clockwork").enable_all().build()?;
-    Ok(Arc::clone(RUNTIME.get_or_init(|| Arc::new(runtime))))
 }

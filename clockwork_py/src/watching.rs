@@ -1,5 +1,5 @@
-//! Watching: a plan in each round, a repair of what has drifted where that is asked for, and news of
-//! it to whoever wants them.
+//! Watching a project: a plan in each round, a repair of drift if that is asked for, and notifications to
+//! a webhook.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use clockwork_core::event::{Observer, Silent};
 use clockwork_core::settings::{Overrides, Settings};
 use clockwork_core::watch::{Notification, Round};
 use clockwork_core::webhook::Webhook;
-use clockwork_core::workflow;
+use clockwork_core::{runtime, workflow};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -17,32 +17,33 @@ use pythonize::pythonize;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::errors::OrRaise;
 use crate::project::PySource;
-use crate::wait::{check_signals, runtime, wait};
-use crate::{errors, load, options, run};
+use crate::wait::{check_signals, wait};
+use crate::{load, run};
 
-/// How long Python sleeps in one piece. A signal wakes it at once, but for one that comes in the
-/// moment before it falls asleep.
-const NAP: Duration = Duration::from_millis(200);
+/// The longest sleep of Python between two checks for signals. A signal ends it at once, unless it comes in the
+/// moment before it begins.
+const STEP: Duration = Duration::from_millis(200);
 
-/// What to watch, and what to do about it.
+/// The options of a watch.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
-    /// Seconds from the beginning of a round to that of the next.
+pub struct WatchOptions {
+    /// The seconds from the beginning of a round to that of the next.
     pub interval: f64,
-    /// Whether to repair what has drifted.
+    /// True if drift is repaired.
     pub heal: bool,
-    /// Where to tell what happened.
+    /// The URL of the webhook.
     pub webhook: Option<String>,
-    /// The resources and groups that it is limited to.
+    /// The resources and groups that the watch is limited to.
     pub targets: Vec<String>,
 }
 
-/// A project that is watched, and the place where it is told.
+/// A watched project, and its webhook.
 pub struct Watch {
     source: PySource,
-    watch: workflow::watch::Watch,
+    workflow: workflow::watch::Watch,
     webhook: Option<Webhook>,
     interval: Duration,
     observer: Arc<dyn Observer>,
@@ -50,21 +51,21 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Makes sure that it can be watched as is wished. Nothing is looked at yet.
+    /// Checks the options of a watch. Nothing is planned yet.
     pub fn new(
         source: Bound<'_, PyAny>,
-        wish: Wish,
+        options: WatchOptions,
         overrides: Overrides,
         compiler: Option<&Bound<'_, PyAny>>,
         observer: Arc<dyn Observer>,
     ) -> PyResult<Self> {
         let py = source.py();
-        let interval = Some(wish.interval).filter(|seconds| *seconds > 0.0);
+        let interval = Some(options.interval).filter(|seconds| *seconds > 0.0);
         let interval = interval.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let interval =
             interval.ok_or_else(|| PyValueError::new_err("the interval is a number of seconds, above 0"))?;
         let working_folder = std::env::current_dir()?;
-        // A main.py that changes the working folder is no reason to look elsewhere in the next round.
+        // Absolute paths, because main.py may change the working folder.
         let (source, folder) = match source.extract::<PathBuf>() {
             Ok(path) => {
                 let path = working_folder.join(path);
@@ -73,38 +74,37 @@ impl Watch {
             }
             Err(_) => (source, working_folder.clone()),
         };
-        let given = wish.webhook.filter(|address| !address.trim().is_empty());
+        let given = options.webhook.filter(|address| !address.trim().is_empty());
         let webhook = if given.is_some() {
             given
         } else {
             let settings = Settings::load(&folder, &working_folder, &overrides);
-            let settings = settings.map_err(|error| errors::map(py, error))?;
+            let settings = settings.or_raise(py)?;
             settings.webhook.map(|address| address.reveal().to_owned())
         };
         let webhook = webhook.as_deref().map(Webhook::parse).transpose();
         Ok(Self {
             source: PySource::new(&source, compiler),
-            watch: workflow::watch::Watch::new(folder, overrides, wish.heal, wish.targets),
-            webhook: webhook.map_err(|error| errors::map(py, error))?,
+            workflow: workflow::watch::Watch::new(folder, overrides, options.heal, options.targets),
+            webhook: webhook.or_raise(py)?,
             interval,
             observer,
             began: None,
         })
     }
 
-    /// Looks once, and repairs where that is asked for. Whatever goes wrong stands in the round; an
+    /// Runs one round. Failures are part of the round; an
     /// error is `KeyboardInterrupt` and its like, after everything has been stopped.
     pub fn round(&mut self, py: Python<'_>) -> PyResult<(Round, Vec<Notification>)> {
         self.began = Some(Instant::now());
-        let watch = &mut self.watch;
-        run::with_ports(&self.source, None, &self.observer, |ports| watch.round(ports))
-            .map_err(|error| errors::map(py, error))
+        let workflow = &mut self.workflow;
+        run::with_ports(&self.source, None, &self.observer, |ports| workflow.round(ports)).or_raise(py)
     }
 
-    /// Tells the webhook, if there is one. Where that fails, standard error says so.
+    /// Sends notifications to the webhook, if there is one. A failure is reported on standard error.
     pub fn tell(&self, py: Python<'_>, round: &Round, notifications: &[Notification]) -> PyResult<()> {
         let Some(webhook) = &self.webhook else { return Ok(()) };
-        let runtime = runtime()?;
+        let runtime = runtime::get().or_raise(py)?;
         let mut webhook = webhook.clone();
         for notification in notifications {
             let document = notification.document(round);
@@ -117,17 +117,17 @@ impl Watch {
                     }
                 })
             };
-            if let Err(unsaid) = wait(py, || cancel.cancel(), work)? {
-                // The next round is not to wait for each of a server that is down.
+            if let Err(failure) = wait(py, || cancel.cancel(), work)? {
+                // A server that is down must not delay the next round by the retries for each notification.
                 webhook = webhook.without_retries();
-                let line = format!("{} could not be told: {unsaid}\n", notification.kind.word());
+                let line = format!("{} could not be told: {failure}\n", notification.kind.word());
                 py.import("sys")?.getattr("stderr")?.call_method1("write", (line,))?;
             }
         }
         Ok(())
     }
 
-    /// Sleeps until the next round is due, calling `tick` with how long that is. A round that took
+    /// Sleeps until the next round is due, and calls `tick` with the time left. A round that took
     /// longer than the interval is followed by the next one at once.
     pub fn wait(&self, py: Python<'_>, tick: impl Fn(Duration)) -> PyResult<()> {
         let Some(due) = self.began.and_then(|began| began.checked_add(self.interval)) else { return Ok(()) };
@@ -139,12 +139,12 @@ impl Watch {
                 return Ok(());
             }
             tick(left);
-            sleep.call1((left.min(NAP).as_secs_f64(),))?;
+            sleep.call1((left.min(STEP).as_secs_f64(),))?;
         }
     }
 }
 
-/// What `clockwork.watch` is made of.
+/// The watch behind `clockwork.watch`.
 #[pyclass(frozen, module = "clockwork._core")]
 pub struct Watcher(Mutex<Watch>);
 
@@ -153,15 +153,15 @@ impl Watcher {
     #[new]
     fn new(
         source: Bound<'_, PyAny>,
-        wish: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
         overrides: &Bound<'_, PyDict>,
         compiler: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let (wish, overrides) = (pythonize::depythonize(wish)?, options::settings(overrides)?);
-        Ok(Self(Mutex::new(Watch::new(source, wish, overrides, compiler, Arc::new(Silent))?)))
+        let (options, overrides) = (pythonize::depythonize(options)?, crate::options::settings(overrides)?);
+        Ok(Self(Mutex::new(Watch::new(source, options, overrides, compiler, Arc::new(Silent))?)))
     }
 
-    /// Looks once, and gives the round as a dictionary.
+    /// Runs one round, and returns it as a dictionary.
     fn round<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let mut watch = self.watch()?;
         let (round, news) = watch.round(py)?;
@@ -176,7 +176,7 @@ impl Watcher {
 }
 
 impl Watcher {
-    /// Rounds do not overlap; to wait for one that another thread is at could take for ever.
+    /// Locks the watch. It fails while another thread runs a round, because the wait could take for ever.
     fn watch(&self) -> PyResult<std::sync::MutexGuard<'_, Watch>> {
         use std::sync::TryLockError;
         match self.0.try_lock() {

@@ -272,8 +272,8 @@ class ClockworkCore:
             ValueError: The interval or the address cannot be used.
             KeyboardInterrupt: Everything has been stopped, in a round or between two.
         """
-        wish = {"interval": interval, "heal": heal, "webhook": webhook, "targets": _targets(target)}
-        watcher = _core.Watcher(source, wish, self._overrides, self.pyinfra_compiler)
+        options = {"interval": interval, "heal": heal, "webhook": webhook, "targets": _targets(target)}
+        watcher = _core.Watcher(source, options, self._overrides, self.pyinfra_compiler)
         return _watch.rounds(watcher, rounds, on_round)
 
     def _run(

@@ -1,9 +1,9 @@
-//! Finds in code of users' kinds what it names of pyinfra, so that it is imported.
+//! Finds the names of pyinfra in the code of users' kinds, so that they are imported.
 
 use super::FactModules;
 use super::imports::{ALIAS, CONTEXT, DEFERRED, Imports, OPERATIONS, OWN_MODULES};
 
-/// A word of code, and what stands around it.
+/// A word of code with its surroundings.
 struct Word<'a> {
     text: &'a str,
     after_dot: bool,
@@ -29,7 +29,7 @@ fn words(code: &str) -> impl Iterator<Item = Word<'_>> {
     })
 }
 
-/// Notes all that a piece of code names.
+/// Collects the names that a piece of code uses.
 pub(super) fn scan(code: &str, imports: &mut Imports, facts: &FactModules<'_>) {
     let asks = code.contains("get_fact");
     let mut is_after_server = false;
@@ -43,7 +43,7 @@ pub(super) fn scan(code: &str, imports: &mut Imports, facts: &FactModules<'_>) {
                     imports.under_server.insert(text.to_owned());
                 }
             }
-            // What `super()` gave is code that names Clockwork's own operations.
+            // Code from `super()` names Clockwork's own operations.
             if !after_dot && OWN_MODULES.contains(&text) {
                 imports.own.insert(text.trim_start_matches(ALIAS).to_owned());
             }

@@ -1,4 +1,4 @@
-//! The head of a compiled file: imports of just those names that its code uses.
+//! The head of a compiled file: the imports of the names that its code uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -61,7 +61,7 @@ pub(super) const OPERATIONS: &[&str] = &[
 /// The context objects of `pyinfra`.
 pub(super) const CONTEXT: &[&str] = &["config", "host", "inventory", "state"];
 
-/// The package of Clockwork's own operations. Each of its modules has an alias, so that `files` always means
+/// The package of Clockwork's own operations. Its modules are imported under aliases, so that `files` always means
 /// pyinfra's.
 const OWN: &str = "clockwork.operations.";
 
@@ -71,10 +71,10 @@ pub(super) const ALIAS: &str = "clockwork_";
 /// The names of those modules that code can name.
 pub(super) const OWN_MODULES: &[&str] = &["clockwork_docker", "clockwork_files"];
 
-/// The functions of `clockwork.operations` that give deferred values.
+/// The functions of `clockwork.operations` that return deferred values.
 pub(super) const DEFERRED: &[&str] = &["secret", "host_data", "output"];
 
-/// What code uses, and so has to be imported.
+/// The names that code uses, and that have to be imported.
 #[derive(Debug, Default)]
 pub(super) struct Imports {
     /// Modules of `pyinfra.operations`.
@@ -87,19 +87,19 @@ pub(super) struct Imports {
     pub context: BTreeSet<String>,
     /// Modules of `clockwork.operations`.
     pub own: BTreeSet<String>,
-    /// Functions of `clockwork.operations` that give deferred values.
+    /// Functions of `clockwork.operations` that return deferred values.
     pub deferred: BTreeSet<&'static str>,
-    /// Whether a module of the user's own is used.
+    /// True if a module of the user's own is used.
     pub users: bool,
-    /// Whether `StringIO` is used.
+    /// True if `StringIO` is used.
     pub text_file: bool,
-    /// Whether `BytesIO` is used.
+    /// True if `BytesIO` is used.
     pub bytes_file: bool,
 }
 
 impl Imports {
-    /// Gives the expression for a function, and notes what it needs. A module of the user's own is imported in
-    /// `code`, the resource's part, so that one that is missing costs nothing else.
+    /// Returns the expression for a function, and adds the imports that it needs. A module of the user's own is imported in
+    /// `code`, the resource's section, so that a missing module fails only this resource.
     pub(super) fn function(&mut self, path: &str, code: &mut String) -> String {
         let Some((module, name)) = path.rsplit_once('.') else { return path.to_owned() };
         let pyinfra = module.strip_prefix("pyinfra.operations.").unwrap_or(module);
@@ -113,7 +113,7 @@ impl Imports {
         }
         self.users = true;
         let first = module.split('.').next().unwrap_or(module);
-        // A module of the user's that is called as one of pyinfra's gets another name here.
+        // A module with the name of one of pyinfra's gets another name here.
         let is_taken = OPERATIONS.binary_search(&first).is_ok() || CONTEXT.contains(&first);
         let (line, name) = if is_taken {
             let alias = format!("own_{}", module.replace('.', "_"));
@@ -127,7 +127,7 @@ impl Imports {
         name
     }
 
-    /// Notes what a value needs.
+    /// Adds the imports that a value needs.
     pub(super) fn value(&mut self, value: &Argument) {
         self.text_file |= matches!(value, Argument::TextFile(_));
         self.bytes_file |= matches!(value, Argument::BytesFile(_));
@@ -205,7 +205,7 @@ impl Imports {
         head
     }
 
-    /// Imports Clockwork's own operations, or says what to do where they are not installed.
+    /// Writes the import of Clockwork's own operations, with a message for hosts where they are not installed.
     fn own(&self, head: &mut String) {
         if self.own.is_empty() && self.deferred.is_empty() {
             return;

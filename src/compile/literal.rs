@@ -1,10 +1,10 @@
-//! Python literals: the one way by which a value gets into compiled code.
+//! Python literals. Every value in compiled code is written here.
 
 use std::fmt::Write as _;
 
 use crate::operation::{Argument, Deferred};
 
-/// Writes a value as a Python literal that Python reads back the same, or a deferred value as an expression.
+/// Writes a value as a Python literal that Python reads back unchanged, or a deferred value as an expression.
 ///
 /// With an `indent`, a text of several lines is written as one literal a line, in parentheses, each line indented by
 /// four spaces more than that, and the closing one by just that.
@@ -88,10 +88,10 @@ fn quote(text: &str) -> String {
     literal
 }
 
-/// Whether a reader of a text would not see the character, or see it somewhere else.
+/// Returns true for a character that is invisible or is displayed at another place.
 ///
-/// One list for the compiled code, the lock and the terminal. Characters that turn the direction of
-/// writing make code look like what it is not (CVE-2021-42574).
+/// The compiled code, the lock file and the terminal share this list. Characters that turn the direction of
+/// writing make code look different from what it is (CVE-2021-42574).
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,

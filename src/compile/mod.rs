@@ -1,8 +1,8 @@
-//! Compiles resources to pyinfra code: readable files that plain `pyinfra inventory.py deploy.py` runs
-//! just the same.
+//! Compiles resources to pyinfra code: readable files that plain pyinfra can run too, with
+//! `pyinfra inventory.py deploy.py`.
 //!
-//! Every value reaches the code as a literal or a deferred expression that [`literal`] wrote; no value,
-//! whatever it holds, can become code. The same input gives the same bytes.
+//! Every value in the code is a literal or a deferred expression that [`literal`] wrote. No value can
+//! become code. The same input gives the same bytes.
 
 mod code;
 mod imports;
@@ -21,7 +21,7 @@ use imports::Imports;
 
 pub use write::{DEFAULT_INVENTORY, write_file, write_files};
 
-/// The work of one resource in one phase.
+/// The steps of one resource in one script.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Work {
     /// The resource.
@@ -30,13 +30,13 @@ pub struct Work {
     pub identity: String,
     /// The steps, in order.
     pub steps: Vec<Step>,
-    /// The resources whose work has to have succeeded before.
+    /// The resources whose steps must have succeeded before.
     pub needs: Vec<Address>,
-    /// The hosts that it is for.
+    /// The hosts.
     pub hosts: Hosts,
 }
 
-/// The hosts that work is for, by their names in the inventory.
+/// The hosts of a resource, by their names in the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Hosts {
     /// All hosts.
@@ -47,7 +47,7 @@ pub enum Hosts {
 }
 
 impl Hosts {
-    /// Whether a host is one of them.
+    /// Returns true if a host is one of them.
     pub fn has(&self, host: &str) -> bool {
         match self {
             Self::All => true,
@@ -56,37 +56,37 @@ impl Hosts {
     }
 }
 
-/// One resource's part of a [`Script`].
+/// The section of one resource in a [`Script`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     /// The resource.
     pub address: Address,
     /// The identity of the thing.
     pub identity: String,
-    /// The line of the script's text, counted from 1, on which the code begins.
+    /// The line of the script on which the code begins, counted from 1.
     pub line: usize,
     /// The code, ending in a newline.
     pub code: String,
-    /// The places of the sections that have to have succeeded before.
+    /// The indexes of the sections that must have succeeded before.
     pub needs: Vec<usize>,
-    /// The hosts that it is for.
+    /// The hosts.
     pub hosts: Hosts,
     /// The declared effects of its operations, in order. Empty where any of its steps is code.
     pub effects: Vec<Effects>,
 }
 
-/// A compiled `deploy.py` or `destroy.py`, whole and in parts.
+/// A compiled `deploy.py` or `destroy.py`.
 ///
-/// The parts let the deploy stage tell which operation belongs to which resource.
+/// The engine runs the sections one by one, so that it knows the resource of each operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script {
     /// The text of the file.
     pub text: String,
-    /// Its head: the docstring and the imports.
+    /// The head: the docstring and the imports.
     pub prelude: String,
-    /// The resources' parts, in order.
+    /// The sections, in order.
     pub sections: Vec<Section>,
-    /// Whether modules of the user's own are imported.
+    /// True if modules of the user's own are imported.
     pub uses_own_modules: bool,
 }
 
@@ -95,13 +95,13 @@ pub struct Script {
 pub struct Deployment {
     /// The text of `inventory.py`.
     pub inventory: String,
-    /// `deploy.py`, unless there is nothing but taking down to do.
+    /// `deploy.py`; `None` for a destroy.
     pub deploy: Option<Script>,
     /// `destroy.py`.
     pub destroy: Script,
 }
 
-/// The two scripts that work goes into.
+/// The two scripts of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// `deploy.py`
@@ -110,19 +110,19 @@ pub enum Phase {
     Destroy,
 }
 
-/// The facts that pyinfra has: gives the module of `pyinfra.facts` that defines a name.
+/// Finds the module of `pyinfra.facts` that defines a fact, by the fact's name.
 pub type FactModules<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// Compiles work to scripts.
+/// Compiles the work of resources to scripts.
 pub struct Compiler<'a> {
-    /// The folder of main.py, in which modules of the user's own are looked for.
+    /// The folder of main.py, for modules of the user's own.
     pub project: &'a Path,
     /// The facts that code of users' kinds can name.
     pub facts: &'a FactModules<'a>,
 }
 
 impl Compiler<'_> {
-    /// Puts work, in its order, under one head that imports what it uses.
+    /// Compiles work, in its order, to one script.
     pub fn script(&self, phase: Phase, all: &[Work]) -> Script {
         let mut imports = Imports::default();
         let blocks: Vec<String> = all.iter().map(|work| self.block(work, &mut imports)).collect();
@@ -148,7 +148,7 @@ impl Compiler<'_> {
         Script { text, prelude, sections, uses_own_modules: imports.users }
     }
 
-    /// Writes the code of one resource.
+    /// Writes the section of one resource.
     fn block(&self, work: &Work, imports: &mut Imports) -> String {
         let mut code = String::new();
         for step in &work.steps {
@@ -167,7 +167,7 @@ impl Compiler<'_> {
 }
 
 impl Compiler<'_> {
-    /// Whether code imports a module that is beside main.py.
+    /// Returns true if code imports a module from the folder of main.py.
     fn imports_own(&self, code: &str) -> bool {
         code.lines().any(|line| {
             let named = line.trim_start();
@@ -180,7 +180,7 @@ impl Compiler<'_> {
     }
 }
 
-/// The declared effects of steps that are all operations.
+/// The declared effects of steps; empty if one of them is code.
 fn effects(steps: &[Step]) -> Vec<Effects> {
     let effects = steps.iter().map(|step| match step {
         Step::Operation(operation) => Some(operation.effects.clone()),
@@ -189,7 +189,7 @@ fn effects(steps: &[Step]) -> Vec<Effects> {
     effects.collect::<Option<_>>().unwrap_or_default()
 }
 
-/// Writes steps as code alone, without a head, for people.
+/// Writes steps as code without a head, for people to read.
 pub fn code_of(steps: &[Step]) -> String {
     let mut code = String::new();
     for step in steps {

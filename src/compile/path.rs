@@ -1,8 +1,8 @@
-//! Paths as users write them, made absolute on this machine.
+//! Resolves users' paths on this machine.
 
 use std::path::Path;
 
-/// Makes a path absolute: `~` is the home folder, and a relative path is below `folder`. The error
+/// Makes a path absolute. `~` is the home folder, and a relative path is below `folder`. The error
 /// says why the home folder is not known.
 pub fn resolve(path: &str, folder: &Path) -> Result<String, String> {
     if path.starts_with('/') {

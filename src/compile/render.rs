@@ -22,7 +22,7 @@ pub(super) fn operation(code: &mut String, operation: &Operation, imports: &mut 
         code.push('\n');
         return;
     }
-    // pyinfra evaluates arguments before anything runs. Inside a callback they are evaluated when it is their turn.
+    // pyinfra evaluates arguments before anything runs, but those in a callback only when the operation runs.
     imports.operations.insert("python".to_owned());
     let name = operation.arguments.iter().find(|(name, _)| name == "name");
     let name = name.map_or_else(|| Argument::Text(operation.function.clone()), |(_, value)| value.clone());

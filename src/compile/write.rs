@@ -1,4 +1,4 @@
-//! The files on disk that plain pyinfra can run.
+//! Writes the compiled deployment to disk.
 
 use std::fs;
 use std::path::Path;
@@ -7,17 +7,17 @@ use super::Deployment;
 use crate::atomic_file::{self, FilePolicy};
 use crate::error::{Error, Result};
 
-/// The inventory where nobody asks for another: the machine that Clockwork runs on.
+/// The default inventory: the machine that Clockwork runs on.
 pub const DEFAULT_INVENTORY: &str = "\
 \"\"\"The hosts to deploy to. Written by Clockwork.\"\"\"
 
 hosts = [\"@local\"]
 ";
 
-/// Writes `inventory.py`, `deploy.py` and `destroy.py` into `folder`, which is made where needed.
+/// Writes `inventory.py`, `deploy.py` and `destroy.py` into `folder`, which is created if needed.
 ///
-/// A file whose text is already the same is not touched. Contents and environments can hold
-/// secrets, so the files are for the user's eyes only.
+/// An unchanged file is not touched. Contents and environments can hold
+/// secrets, so only the user can read the files.
 pub fn write_files(folder: &Path, deployment: &Deployment) -> Result<()> {
     let failed = |source| Error::Write { path: folder.to_path_buf(), source };
     atomic_file::make_folder(folder).map_err(failed)?;
@@ -34,7 +34,7 @@ pub fn write_files(folder: &Path, deployment: &Deployment) -> Result<()> {
     Ok(())
 }
 
-/// Writes one such file. One whose text is already the same is not touched.
+/// Writes one of the files. An unchanged file is not touched.
 pub fn write_file(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|current| current == text) {
         return Ok(());

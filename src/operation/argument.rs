@@ -39,12 +39,12 @@ pub enum Deferred {
     Secret(String),
     /// Data of the host in the inventory, by its key.
     HostData(String),
-    /// What another resource puts out: its address as text, and a key.
+    /// An output of another resource: its address as text, and a key.
     Output(String, String),
 }
 
 impl Argument {
-    /// All deferred values in it.
+    /// Collects the deferred values in it.
     pub fn deferred(&self) -> Vec<&Deferred> {
         match self {
             Self::Deferred(deferred) => vec![deferred],
@@ -55,7 +55,7 @@ impl Argument {
         }
     }
 
-    /// Its form as JSON. An object with one key that begins with `$` stands for what JSON has not.
+    /// Converts it to JSON. An object with one key that begins with `$` stands for a type that JSON lacks.
     fn to_json(&self) -> Value {
         match self {
             Self::Null => Value::Null,

@@ -1,4 +1,4 @@
-//! Operations: the work of a kind as data, which compile, plan and state all speak.
+//! Operations: the work of a kind as data. Compile, plan and state use them.
 
 mod argument;
 
@@ -27,19 +27,19 @@ pub struct Operation {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Effects {
-    /// Things that are not there before.
+    /// Things that are created.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub creates: Vec<String>,
-    /// Things that are taken away to be made anew.
+    /// Things that are removed and created again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<String>,
-    /// Things that are not there afterwards.
+    /// Things that are removed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<String>,
 }
 
 impl Effects {
-    /// Whether nothing is declared.
+    /// Returns true if nothing is declared.
     pub fn is_empty(&self) -> bool {
         self.creates.is_empty() && self.replaces.is_empty() && self.removes.is_empty()
     }
@@ -56,7 +56,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Whether two steps do the same. The name of an operation is for people and does not count.
+    /// Returns true if two steps do the same. The name of an operation is for people and does not count.
     pub fn does_the_same(&self, other: &Self) -> bool {
         let arguments = |operation: &Operation| -> Vec<(String, Argument)> {
             let named = operation.arguments.iter().filter(|(name, _)| name != "name");

@@ -1,4 +1,4 @@
-//! Shows the plan before it is run, and asks where something would be taken away.
+//! Shows the plan before it is run, and asks before anything is removed or replaced.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -12,28 +12,28 @@ use pyo3::prelude::*;
 
 use crate::errors;
 
-/// Somebody at a terminal, or nobody.
-pub struct Asker {
+/// The approver at the terminal.
+pub struct TerminalApprover {
     display: Display,
     terminal: bool,
     asks: bool,
     prune: bool,
 }
 
-impl Asker {
-    /// `asks` is whether questions are wanted, and `prune` whether one of them is answered already.
+impl TerminalApprover {
+    /// `asks` is false for `--yes`, and `prune` is true for `--prune`.
     pub fn new(display: Display, asks: bool, prune: bool) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !display.json;
         Self { display, terminal, asks, prune }
     }
 
-    /// Whether there is somebody to ask.
-    pub fn has_somebody(&self) -> bool {
+    /// Returns true if there is a terminal to ask on.
+    pub fn has_terminal(&self) -> bool {
         self.terminal
     }
 }
 
-impl Approver for Asker {
+impl Approver for TerminalApprover {
     fn can_ask(&self) -> bool {
         self.terminal && self.asks
     }
@@ -53,12 +53,11 @@ impl Approver for Asker {
         if !self.can_ask() || !question.is_needed() {
             return Ok(go);
         }
-        Python::attach(|py| self.answer(py, question))
-            .map_err(|error| Python::attach(|py| errors::to_core(py, error)))
+        errors::attached(|py| self.answer(py, question))
     }
 }
 
-impl Asker {
+impl TerminalApprover {
     fn answer(&self, py: Python<'_>, question: &Question) -> PyResult<Approval> {
         if question.orphans > 0 {
             let what = match question.orphans {
@@ -89,11 +88,11 @@ impl Asker {
     }
 }
 
-/// Asks a question and gives the answer, in lower case. The end of the input is an answer too: no.
+/// Asks a question and returns the answer, in lower case. The end of the input counts as no.
 fn ask(py: Python<'_>, question: &str) -> PyResult<String> {
     eprint!("{question} ");
     let _ = std::io::stderr().flush();
-    // Python's own reading ends with Ctrl-C; Rust's goes on.
+    // Ctrl-C ends a read in Python, but not one in Rust.
     let read = py.import("sys")?.getattr("stdin")?.call_method0("readline");
     let answer: String = read.inspect_err(|_| eprintln!())?.extract()?;
     if answer.is_empty() { Ok("no".to_owned()) } else { Ok(answer.trim().to_lowercase()) }

@@ -1,10 +1,10 @@
-//! The command line's edge: reads what was typed, runs it, shows what came of it, and says with
-//! the exit status how it went.
+//! The command line: parses the arguments, runs the command, shows its result, and
+//! returns the exit status.
 
 mod approve;
-mod started;
 mod state;
 mod watch;
+mod workflow_command;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -27,8 +27,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::json;
 
-use self::approve::Asker;
-use self::started::{Started, failure_of};
+use self::approve::TerminalApprover;
+use self::workflow_command::{WorkflowCommand, failure_of};
 use crate::project::PySource;
 use crate::{errors, load, local_model, options, run, stdio};
 
@@ -38,7 +38,7 @@ const WRONG_USAGE: u8 = 2;
 const CHANGES_PENDING: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
-/// Runs the command that was typed, and gives the exit status.
+/// Runs a command line, and returns the exit status.
 pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -55,20 +55,20 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
         }
         Command::Completion { shell } => Ok(say(display, &completion(shell), || json!(completion(shell)))),
         Command::Graph { place, format } => graph(py, display, &place.path, format),
-        Command::Init { folder } => Ok(edge(display, "init", init(display, &folder))),
+        Command::Init { folder } => Ok(finish(display, "init", init(display, &folder))),
         Command::Model(ModelCommand::Pull) => pull(py, display),
         Command::Apply { run, part, change, prune, no_check } => {
             apply(py, display, run, Extent { part, change: Some(change), prune }, !no_check)
         }
         Command::Generate { run, show_prompts: true } => prompts(py, display, run),
         Command::Generate { run, .. } => {
-            let started = Started::new(py, display)?;
-            started
-                .execute(py, Typed::new(Verb::Generate, run, Extent::default()), None)
+            let command = WorkflowCommand::new(py, display)?;
+            command
+                .execute(py, &ParsedRun::new(Verb::Generate, run, Extent::default()), None)
                 .map(|(code, _)| code)
         }
         Command::Show { name, place } => {
-            Ok(edge(display, "show", show(display, &name, Path::new(&place.path))))
+            Ok(finish(display, "show", show(display, &name, Path::new(&place.path))))
         }
         Command::Plan { run, part, prune, out, detailed_exitcode } => {
             let extent = Extent { part, change: None, prune };
@@ -80,23 +80,25 @@ pub fn main(py: Python<'_>, arguments: &[String]) -> PyResult<u8> {
         Command::State(command) => state::run(py, display, command),
         Command::Watch(watch) => watch::run(py, display, watch),
         Command::Check { place, part } => {
-            let started = Started::new(py, display)?;
+            let command = WorkflowCommand::new(py, display)?;
             let extent = Extent { part, ..Extent::default() };
-            started.execute(py, Typed::new(Verb::Check, Run::of(place), extent), None).map(|(code, _)| code)
+            command
+                .execute(py, &ParsedRun::new(Verb::Check, Run::of(place), extent), None)
+                .map(|(code, _)| code)
         }
     }
 }
 
-/// Prints a text, or with `--json` a document.
+/// Prints a text, or a document with `--json`.
 fn say(display: Display, text: &str, document: impl FnOnce() -> serde_json::Value) -> u8 {
     let text = if display.json { &format!("{:#}\n", document()) } else { text };
     if stdio::print(text) { DONE } else { FAILED }
 }
 
 /// Shows an error of a command that does not run main.py.
-fn edge(display: Display, command: &str, result: Result<u8>) -> u8 {
+fn finish(display: Display, command: &str, result: Result<u8>) -> u8 {
     result.unwrap_or_else(|error| {
-        // Our own errors tell their cause themselves.
+        // Our own errors name their cause in their message.
         let top = error.chain().take_while(|cause| !cause.is::<std::io::Error>());
         let message = top.map(ToString::to_string).collect::<Vec<_>>().join(": ");
         if display.json {
@@ -140,7 +142,7 @@ fn pull(py: Python<'_>, display: Display) -> PyResult<u8> {
     }
 }
 
-/// What of a project a command is about, and how it goes about it.
+/// The options of a command that limit it to a part of the project, or allow it to change something.
 #[derive(Default)]
 struct Extent {
     part: Part,
@@ -155,39 +157,39 @@ impl Extent {
 }
 
 fn apply(py: Python<'_>, display: Display, run: Run, extent: Extent, check: bool) -> PyResult<u8> {
-    let started = Started::new(py, display)?;
+    let command = WorkflowCommand::new(py, display)?;
     let asks = extent.asks();
     let prune = extent.prune;
-    let asker = Asker::new(display, asks, prune);
-    if prune && asks && !asker.has_somebody() && !run.dry_run {
+    let approver = TerminalApprover::new(display, asks, prune);
+    if prune && asks && !approver.has_terminal() && !run.dry_run {
         let error = "there is no terminal to ask on, so --prune needs --yes here";
-        return started.refuse("apply", error, WRONG_USAGE);
+        return command.refuse("apply", error, WRONG_USAGE);
     }
     let limited = prune || !extent.part.targets.is_empty();
-    let mut typed = Typed::new(Verb::Apply, run, extent);
+    let mut typed = ParsedRun::new(Verb::Apply, run, extent);
     typed.options.check = check;
     let source = typed.path.as_str().into_pyobject(py)?.into_any();
     match options::saved_plan(&source, Verb::Apply) {
-        Ok(None) => return started.execute(py, typed, Some(&asker)).map(|(code, _)| code),
+        Ok(None) => return command.execute(py, &typed, Some(&approver)).map(|(code, _)| code),
         Ok(Some(_)) if limited => {
             let error = "a plan says by itself what is pruned and what it is limited to: give --prune and --target \
                          to `clockwork plan`";
-            return started.refuse("apply", error, WRONG_USAGE);
+            return command.refuse("apply", error, WRONG_USAGE);
         }
-        // It was looked at when it was made, and is run as it is or not at all.
+        // A saved plan was reviewed when it was saved. It is run unchanged, or not at all.
         Ok(Some(saved)) => {
             typed.path = saved.source.to_string_lossy().into_owned();
             typed.options.run_saved(saved);
         }
-        Err(error) => return started.refuse("apply", &error.value(py).str()?.to_string(), FAILED),
+        Err(error) => return command.refuse("apply", &error.value(py).str()?.to_string(), FAILED),
     }
-    started.execute(py, typed, None).map(|(code, _)| code)
+    command.execute(py, &typed, None).map(|(code, _)| code)
 }
 
 fn destroy(py: Python<'_>, display: Display, run: Run, extent: Extent) -> PyResult<u8> {
-    let started = Started::new(py, display)?;
-    let asker = Asker::new(display, extent.asks(), false);
-    started.execute(py, Typed::new(Verb::Destroy, run, extent), Some(&asker)).map(|(code, _)| code)
+    let command = WorkflowCommand::new(py, display)?;
+    let approver = TerminalApprover::new(display, extent.asks(), false);
+    command.execute(py, &ParsedRun::new(Verb::Destroy, run, extent), Some(&approver)).map(|(code, _)| code)
 }
 
 fn plan(
@@ -198,21 +200,21 @@ fn plan(
     out: Option<&Path>,
     detailed_exitcode: bool,
 ) -> PyResult<u8> {
-    let started = Started::new(py, display)?;
-    let mut typed = Typed::new(Verb::Plan, run, extent);
+    let command = WorkflowCommand::new(py, display)?;
+    let mut typed = ParsedRun::new(Verb::Plan, run, extent);
     typed.options.out = out.map(Path::to_path_buf);
-    let (code, report) = started.execute(py, typed, None)?;
+    let (code, report) = command.execute(py, &typed, None)?;
     let pending = report.is_some_and(|report| report.deploy.resources.iter().any(|r| r.action.is_change()));
     Ok(if code == DONE && detailed_exitcode && pending { CHANGES_PENDING } else { code })
 }
 
-/// A command as it was typed: a path, and the options of a run.
-struct Typed {
+/// A parsed command: a path, and the options of a run.
+struct ParsedRun {
     path: String,
     options: Options,
 }
 
-impl Typed {
+impl ParsedRun {
     fn new(verb: Verb, run: Run, extent: Extent) -> Self {
         let overrides = Overrides {
             model: run.model,
@@ -247,7 +249,7 @@ impl Typed {
         Self { path: run.place.path, options }
     }
 
-    /// How much is to be logged. Settings that cannot be used are told of when they are needed.
+    /// The log level. Invalid settings are reported later, by the run.
     fn log_level(&self) -> PyResult<LogLevel> {
         let path = Path::new(&self.path);
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
@@ -256,12 +258,12 @@ impl Typed {
     }
 }
 
-/// Prints what would be sent to the model.
+/// Prints the messages that would be sent to the model.
 fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
     let run = Run { dry_run: true, ..run };
-    let typed = Typed::new(Verb::Generate, run, Extent::default());
+    let typed = ParsedRun::new(Verb::Generate, run, Extent::default());
     if display.json {
-        return Started::new(py, display)?.execute(py, typed, None).map(|(code, _)| code);
+        return WorkflowCommand::new(py, display)?.execute(py, &typed, None).map(|(code, _)| code);
     }
     let stdout = stdio::reserve_stdout(py)?;
     let silent: Arc<dyn Observer> = Arc::new(Silent);
@@ -271,7 +273,7 @@ fn prompts(py: Python<'_>, display: Display, run: Run) -> PyResult<u8> {
     }
 }
 
-/// Prints which resource needs which, and nothing that main.py prints.
+/// Prints the dependency graph. The output of main.py goes to standard error.
 fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> PyResult<u8> {
     let stdout = stdio::reserve_stdout(py)?;
     let source = PyString::new(py, path).into_any();
@@ -294,7 +296,7 @@ fn graph(py: Python<'_>, display: Display, path: &str, format: GraphFormat) -> P
     stdout.write(py, &text).map(|()| DONE)
 }
 
-/// Prints what the lock holds for a resource.
+/// Prints the artifact of a resource in the lock file.
 fn show(display: Display, name: &str, path: &Path) -> Result<u8> {
     if !path.exists() && path != Path::new("main.py") {
         anyhow::bail!("there is no {}: name a main.py, or the folder that holds it", path.display());
@@ -305,7 +307,7 @@ fn show(display: Display, name: &str, path: &Path) -> Result<u8> {
     Ok(say(display, &report::artifact(address, entry), || report::artifact_document(address, entry)))
 }
 
-/// Shows an error that stopped a command, and gives its exit status.
+/// Shows an error that stopped a command, and returns the exit status.
 fn failed(py: Python<'_>, display: Display, command: &str, error: &PyErr) -> PyResult<u8> {
     if display.json {
         let document = json!({ "command": command, "error": failure_of(py, error)? });

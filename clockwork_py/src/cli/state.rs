@@ -1,4 +1,4 @@
-//! `clockwork state`: what is known of what was deployed.
+//! `clockwork state`: shows and edits the state.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::json;
 
-use super::{DONE, Extent, FAILED, Started, Typed, failed, failure_of, say};
+use super::{DONE, Extent, FAILED, ParsedRun, WorkflowCommand, failed, failure_of, say};
+use crate::errors::OrRaise;
 use crate::{errors, load, stdio};
 
 pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<u8> {
@@ -24,12 +25,12 @@ pub fn run(py: Python<'_>, display: Display, command: StateCommand) -> PyResult<
     done.or_else(|error| failed(py, display, "state", &error))
 }
 
-/// A project's state, the name of its file, and what is known. The file may be gone by now, but it has
-/// to have been there: a path that was mistyped is told.
+/// Opens the store of a project. Returns it with the name of the project's file and the state. The file may be
+/// missing if the state knows it; any other missing path is an error.
 fn open(py: Python<'_>, path: &str) -> PyResult<(Store, String, state::State)> {
     let (folder, source) = load::place(Path::new(path));
     let store = Store::new(&folder);
-    let state = store.read().map_err(|error| errors::map(py, error))?;
+    let state = store.read().or_raise(py)?;
     let is_known = source == load::MAIN
         || state.entries().iter().any(|entry| entry.source.as_deref() == Some(source.as_str()));
     let can_be_gone = folder.is_dir() && is_known;
@@ -41,14 +42,14 @@ fn open(py: Python<'_>, path: &str) -> PyResult<(Store, String, state::State)> {
 
 fn list(py: Python<'_>, display: Display, path: &str) -> PyResult<u8> {
     let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
-    let listed = known_and_gone(py, path);
+    let listed = state_and_orphans(py, path);
     stdio::flush(py)?;
     let Some(stdout) = stdout else {
-        let (state, gone) = listed?;
-        return Ok(say(display, &report::listing(state.entries(), &gone), || json!(null)));
+        let (state, orphans) = listed?;
+        return Ok(say(display, &report::listing(state.entries(), &orphans), || json!(null)));
     };
     let (code, document) = match listed {
-        Ok((state, gone)) => (DONE, json!({ "resources": state.entries(), "gone": gone })),
+        Ok((state, orphans)) => (DONE, json!({ "resources": state.entries(), "gone": orphans })),
         Err(error) => {
             let code = failed(py, Display { json: false, ..display }, "state", &error)?;
             (code, json!({ "command": "state", "error": failure_of(py, &error)? }))
@@ -58,19 +59,19 @@ fn list(py: Python<'_>, display: Display, path: &str) -> PyResult<u8> {
     Ok(code)
 }
 
-/// What is known, and what of it main.py no longer has.
-fn known_and_gone(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Address>)> {
+/// Reads the state and the addresses of the orphans.
+fn state_and_orphans(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Address>)> {
     let (_, source, state) = open(py, path)?;
-    // What is known is worth showing also where main.py cannot be run.
-    let gone = match load::load(&PyString::new(py, path).into_any()) {
+    // The state is shown even if main.py fails.
+    let orphans = match load::load(&PyString::new(py, path).into_any()) {
         Ok(project) => {
-            let there: Vec<Address> =
+            let declared: Vec<Address> =
                 project.declared.iter().map(|declared| declared.address.clone()).collect();
-            // A resource that has another name in main.py is still there.
+            // A renamed resource is no orphan.
             let mut renamed = state.clone();
             renamed.rename(&workflow::renames(&project.declared));
             let mut orphans: Vec<Address> = Vec::new();
-            for entry in renamed.orphans(Some(&source), &there) {
+            for entry in renamed.orphans(Some(&source), &declared) {
                 if !orphans.contains(&entry.address) {
                     orphans.push(entry.address.clone());
                 }
@@ -80,7 +81,7 @@ fn known_and_gone(py: Python<'_>, path: &str) -> PyResult<(state::State, Vec<Add
         Err(error) if errors::is_ours(py, &error) => Vec::new(),
         Err(error) => return Err(error),
     };
-    Ok((state, gone))
+    Ok((state, orphans))
 }
 
 fn show(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
@@ -101,11 +102,11 @@ fn find<'a>(
 fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
     let (mut store, _, state) = open(py, &known.place.path)?;
     find(py, &state, known)?;
-    let nobody = &mut |_: &str| Ok(());
-    let held = store.hold("state forget", &mut Wait { timeout: Duration::ZERO, waiting: nobody });
-    held.map_err(|error| errors::map(py, error))?;
-    // What was read before nobody was kept away could be out of date.
-    let state = store.read().map_err(|error| errors::map(py, error))?;
+    let waiting = &mut |_: &str| Ok(());
+    let held = store.hold("state forget", &mut Wait { timeout: Duration::ZERO, waiting });
+    held.or_raise(py)?;
+    // The state may have changed before the lock was taken.
+    let state = store.read().or_raise(py)?;
     let entries: Vec<(Address, String)> =
         find(py, &state, known)?.iter().map(|entry| (entry.address.clone(), entry.host.clone())).collect();
     let forgotten = py.detach(|| {
@@ -115,7 +116,7 @@ fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
             }
         })
     });
-    forgotten.map_err(|error| errors::map(py, error))?;
+    forgotten.or_raise(py)?;
     let lines = entries
         .iter()
         .map(|(address, host)| format!("forgot {address} on {host}; it stays as it is there\n"));
@@ -126,13 +127,13 @@ fn forget(py: Python<'_>, display: Display, known: &KnownAs) -> PyResult<u8> {
     Ok(say(display, &lines.collect::<String>(), document))
 }
 
-/// Adopting is planning, and then writing down that it is there.
+/// Enters a resource into the state. The workflow plans it first.
 fn adopt(py: Python<'_>, display: Display, name: String, place: Place) -> PyResult<u8> {
-    let started = Started::new(py, display)?;
+    let command = WorkflowCommand::new(py, display)?;
     let run = clockwork_core::cli::Run::of(place);
     let mut extent = Extent::default();
     extent.part.targets.push(name.clone());
-    let mut typed = Typed::new(Verb::Plan, run, extent);
+    let mut typed = ParsedRun::new(Verb::Plan, run, extent);
     typed.options.adopts = Some(name);
-    started.execute(py, typed, None).map(|(code, _)| if code == DONE { DONE } else { FAILED })
+    command.execute(py, &typed, None).map(|(code, _)| if code == DONE { DONE } else { FAILED })
 }

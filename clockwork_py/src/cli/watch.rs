@@ -1,4 +1,4 @@
-//! `clockwork watch`: rounds, one after the other, until somebody ends it.
+//! `clockwork watch`: runs rounds until it is interrupted.
 
 use std::path::Path;
 
@@ -9,27 +9,28 @@ use clockwork_core::watch::Round;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::{DONE, Extent, FAILED, Run, Started, Typed, WRONG_USAGE, failed};
-use crate::watching::{Watch, Wish};
+use super::{DONE, Extent, FAILED, ParsedRun, Run, WRONG_USAGE, WorkflowCommand, failed};
+use crate::watching::{Watch, WatchOptions};
 use crate::{load, stdio};
 
 pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> {
-    let started = Started::new(py, display)?;
-    let planned = Typed::new(Verb::Plan, Run::of(typed.place.clone()), Extent::default());
+    let command = WorkflowCommand::new(py, display)?;
+    let planned = ParsedRun::new(Verb::Plan, Run::of(typed.place.clone()), Extent::default());
     let observer = report::watch_observer(display, planned.log_level()?);
     let source = PyString::new(py, &typed.place.path).into_any();
-    let wish = Wish {
+    let options = WatchOptions {
         interval: typed.interval,
         heal: typed.heal,
         webhook: typed.webhook,
         targets: typed.part.targets,
     };
     let (folder, file) = load::place(Path::new(&typed.place.path));
-    // Later it may be gone for a while; a name that was mistyped is told at once.
-    let there = if folder.join(file).exists() { Ok(()) } else { load::load(&source).map(drop) };
-    let watch = match there.and_then(|()| Watch::new(source, wish, Overrides::default(), None, observer)) {
+    // A missing main.py is an error at the start. In later rounds it may be missing for a while.
+    let exists = if folder.join(file).exists() { Ok(()) } else { load::load(&source).map(drop) };
+    let watch = match exists.and_then(|()| Watch::new(source, options, Overrides::default(), None, observer))
+    {
         Ok(watch) => watch,
-        // On standard output there are rounds, and this is none.
+        // Standard output has only rounds.
         Err(error) => {
             eprint!("{}", report::error(&error.value(py).str()?.to_string()));
             return Ok(WRONG_USAGE);
@@ -37,19 +38,19 @@ pub fn run(py: Python<'_>, display: Display, typed: cli::Watch) -> PyResult<u8> 
     };
     stdio::stop_on_terminate(py)?;
     let countdown = Countdown::new();
-    let ended = rounds(py, &started, watch, typed.rounds, &countdown);
+    let ended = rounds(py, &command, watch, typed.rounds, &countdown);
     countdown.clear();
     match ended {
         Ok(last) => Ok(if last.is_well() { DONE } else { FAILED }),
-        // What was found has been told already, round by round.
+        // The rounds have been printed already.
         Err(error) => failed(py, Display { json: false, ..display }, "watch", &error),
     }
 }
 
-/// Goes on for as many rounds as are wanted, and gives the last one.
+/// Runs the wanted number of rounds, or without end. Returns the last one.
 fn rounds(
     py: Python<'_>,
-    started: &Started,
+    command: &WorkflowCommand,
     mut watch: Watch,
     wanted: Option<u64>,
     countdown: &Countdown,
@@ -57,11 +58,11 @@ fn rounds(
     loop {
         let (round, news) = watch.round(py)?;
         stdio::flush(py)?;
-        if let Some(stdout) = &started.stdout {
+        if let Some(stdout) = &command.stdout {
             stdout.line(py, &serde_json::to_string(&round).unwrap_or_default())?;
         } else {
-            // What is lost there is no reason to stop.
-            stdio::print(&report::round(&round, &news, started.display.verbose > 0));
+            // A failed write does not end the watch.
+            stdio::print(&report::round(&round, &news, command.display.verbose > 0));
         }
         watch.tell(py, &round, &news)?;
         if wanted.is_some_and(|wanted| round.number >= wanted) {

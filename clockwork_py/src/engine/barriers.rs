@@ -1,4 +1,4 @@
-//! Lets hosts wait for one another, for the few operations that ask for it.
+//! Barriers: hosts wait for one another before the few operations that require it.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -7,10 +7,10 @@ use pyo3::prelude::*;
 use super::cancel::Cancel;
 use super::threads::STEP;
 
-/// Past every operation: the host is done, or takes no part.
+/// The place after every operation, for a host that is done or takes no part.
 pub const DONE: usize = usize::MAX;
 
-/// An operation before which all hosts meet.
+/// An operation before which all hosts wait for one another.
 #[derive(Debug)]
 pub struct Barrier {
     /// Its place in the order of all operations.

@@ -9,13 +9,13 @@ use pyo3::prelude::*;
 use super::failure;
 use super::host_run::HostRun;
 
-/// pyinfra, and whoever is told of events.
+/// pyinfra, and the receiver of events.
 pub struct Driver {
     /// The package `clockwork._pyinfra`.
     pub module: Py<PyAny>,
     /// pyinfra's `State`.
     pub state: Py<PyAny>,
-    /// The context of operations for which nothing else is decided.
+    /// The default context of operations.
     pub context: Py<PyAny>,
     /// Receives the events.
     pub observer: Arc<dyn Observer>,

@@ -49,12 +49,12 @@ impl Execution {
         Ok(Self { script: Arc::clone(script), order, barriers, contexts })
     }
 
-    /// Runs all operations of a host, but those that need one that failed.
+    /// Runs all operations of a host, except those that depend on a failed one.
     pub fn run(&self, py: Python<'_>, index: usize, host: &ScriptHost) {
         let schedule = host.run.get().record().schedule.clone();
         let driver = &self.script.driver;
         if !schedule.is_empty() {
-            // Errors of operations stand with them; one that comes here has ended the host's run as a whole.
+            // Errors of operations are recorded with them. An error here has ended the whole host run.
             let ended = host.attached(py, driver, |py| self.run_all(py, index, host, &schedule));
             if let Err(error) = ended {
                 let text = driver.explain(py, &error, &self.script.file, &[]);
@@ -73,7 +73,7 @@ impl Execution {
             let mut done = false;
             while let Some(barrier) = barriers.next_if(|barrier| barrier.place <= number) {
                 let goes_on = self.barriers.pass(py, index, barrier, |py| {
-                    // Only the hosts that have this very operation are called.
+                    // Only the hosts that have this operation take part.
                     done = true;
                     self.run_one(py, host, place, operations).is_ok()
                 });
@@ -144,7 +144,7 @@ impl Execution {
         Ok(())
     }
 
-    /// Reads the end of an operation, when pyinfra is through with it.
+    /// Reads the result of an operation that pyinfra has finished.
     fn end(
         &self,
         py: Python<'_>,
@@ -155,7 +155,7 @@ impl Execution {
     ) -> PyResult<End> {
         let driver = &self.script.driver;
         let complaints = std::mem::take(&mut host.run.get().record().operation(place).complaints);
-        // Commands are counted as they start, so that the last one of an operation that failed has not ended.
+        // Commands are counted as they start, so the last one of a failed operation is incomplete.
         let (commands, succeeded): (usize, bool) = match data {
             Some(data) => {
                 driver.module.bind(py).call_method1(intern!(py, "count_commands"), (data,))?.extract()?
@@ -163,7 +163,7 @@ impl Execution {
             None => (0, true),
         };
         Ok(match ran {
-            // An error that the user wants ignored is none, and leaves the commands before it done.
+            // An ignored error is no failure, and the commands before it have taken effect.
             Ok(good) if good.is_truthy()? => End { changed: commands > usize::from(!succeeded), error: None },
             Ok(_) => End { changed: commands > 1, error: Some(failure::message(&complaints, "")) },
             Err(error) if !is_fatal(py, &error) => {

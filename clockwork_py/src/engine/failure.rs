@@ -53,7 +53,7 @@ const HINTS: &[(&[&str], &str)] = &[
     (&["cannot be written"], "Choose a path where a file can be."),
 ];
 
-/// Puts together why something failed, from what pyinfra told and what was raised.
+/// Composes the reason of a failure from pyinfra's messages and the exception.
 pub fn message(complaints: &[String], raised: &str) -> String {
     let mut lines: Vec<&str> = complaints
         .iter()
@@ -92,7 +92,7 @@ fn plain(line: &str) -> &str {
     line
 }
 
-/// Returns true if a line only sums up what another says better.
+/// Returns true if a line only summarises another one.
 fn is_summary(line: &str) -> bool {
     line.starts_with("Error: executed ")
         || line.starts_with("Error (ignored)")

@@ -73,7 +73,7 @@ impl Host {
         matches!(self.connection(), Connection::Open)
     }
 
-    /// Cuts the connections off. Whoever waits for an answer wakes up.
+    /// Closes the connections abruptly, which wakes the threads that wait for an answer.
     pub fn disconnect(&self, py: Python<'_>, driver: &Driver) {
         let _ = driver.module.bind(py).call_method1(intern!(py, "disconnect"), (&self.resources,));
     }

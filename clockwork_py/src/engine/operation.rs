@@ -59,7 +59,7 @@ pub struct End {
 }
 
 impl Operation {
-    /// Makes way for the intents of the execution.
+    /// Drops the intents of the preparation, because the execution yields them again.
     pub fn begin(&mut self) {
         self.planned_intent = self.intent.take().or(self.planned_intent.take());
         self.retried = false;
@@ -104,7 +104,7 @@ impl Operation {
             (Stage::Planned, _) if !self.planned => Action::Unchanged,
             (Stage::Planned, _) if self.conditional => Action::Conditional,
             (Stage::Executed, Some(end)) if !end.changed && end.error.is_none() => Action::Unchanged,
-            // It has run, and nothing says whether that changed anything.
+            // It has run, and its effect is unknown.
             _ if !self.idempotent && !removes => Action::Conditional,
             _ => self.change(removes, effects),
         }

@@ -55,7 +55,7 @@ impl Preparation {
     /// Connects to a host and prepares it. Failures stand in its record.
     pub fn run(&self, py: Python<'_>, host: &ScriptHost) {
         let driver = &self.script.driver;
-        // A host for which the script has nothing need not even be there.
+        // A host without a section need not be reachable.
         if !self.script.concerns(&host.host.name) {
             return;
         }
@@ -64,7 +64,7 @@ impl Preparation {
                 host.run.get().record().host_error = Some(reason);
                 return Ok(());
             }
-            // A connection that is made after all is no reason for a later failure.
+            // A connection that succeeded on a retry does not explain a later failure.
             host.run.get().record().complaints.clear();
             self.define(py, host)?;
             self.read_plans(py, host)
@@ -79,7 +79,7 @@ impl Preparation {
         }
     }
 
-    /// Runs the script's parts one after the other, but those that need one that failed.
+    /// Runs the script's sections one after the other, except those that depend on a failed one.
     fn define(&self, py: Python<'_>, host: &ScriptHost) -> PyResult<()> {
         let driver = &self.script.driver;
         let module = driver.module.bind(py);

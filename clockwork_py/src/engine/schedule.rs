@@ -58,7 +58,7 @@ pub fn run_once_on_one(py: Python<'_>, script: &Script) -> PyResult<()> {
 
 /// Decides which operations each host has to run, and marks the others as done.
 ///
-/// Only what cannot have been changed by an operation of this run is left out: a host that has nothing to
+/// An operation is left out only if no operation of this run can have affected it: on a host that has nothing to
 /// change at all, and each host's first operations up to the first change.
 pub fn schedule(py: Python<'_>, script: &Script) -> PyResult<()> {
     for host in &script.hosts {

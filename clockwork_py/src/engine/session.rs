@@ -58,7 +58,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a session for the time of `work`, and closes it whatever comes of that.
+    /// Opens a session for `work`, and closes it even if `work` fails.
     ///
     /// Errors are an inventory that raises, those of `work`, and `KeyboardInterrupt`.
     pub fn within<T>(
@@ -85,7 +85,7 @@ impl Session {
         let file = options.folder.join("inventory.py").to_string_lossy().into_owned();
         let new_resources = || module.call_method0("HostResources").map(Bound::unbind);
 
-        // Connectors may run commands to find out which hosts there are.
+        // Connectors may run commands to list the hosts.
         let run = Py::new(py, HostRun::new(&file, 0, &options.cancel, new_resources()?))?;
         module.call_method1("attach", (run, py.None(), py.None(), py.None()))?;
         let opened = module
@@ -133,9 +133,9 @@ impl Session {
         &self.cancel
     }
 
-    /// Prepares a script: finds out what it would change, and changes nothing.
+    /// Plans a script: determines its changes, and makes none.
     ///
-    /// An operation that fails or a host that is away is no error here: the outcome has it. An error is
+    /// A failed operation and an unreachable host are part of the outcome. An error is
     /// `KeyboardInterrupt`, after everything has been stopped.
     pub fn plan(&self, py: Python<'_>, run: &ScriptRun<'_>) -> PyResult<(Prepared, DeployOutcome)> {
         let (script, total) = self.prepare(py, run, run.diffs)?;
@@ -143,8 +143,7 @@ impl Session {
         Ok((Prepared { script, total }, planned))
     }
 
-    /// Executes a script that is prepared, in the contexts that were decided on. Errors are those of
-    /// [`Session::plan`].
+    /// Executes a planned script in the contexts that were decided on. Errors are those of [`Session::plan`].
     pub fn execute(
         &self,
         py: Python<'_>,
@@ -189,7 +188,7 @@ impl Session {
         Ok((script, total))
     }
 
-    /// Begins a script with so many sections: nothing that another one has left behind bears on it.
+    /// Begins a script with so many sections, and drops what an earlier script left behind.
     fn begin(&self, py: Python<'_>, file: &str, sections: usize) -> PyResult<Vec<ScriptHost>> {
         if self.cancel.is_cancelled() {
             return Err(PyKeyboardInterrupt::new_err(()));
@@ -204,7 +203,7 @@ impl Session {
         self.hosts.iter().map(begin_host).collect()
     }
 
-    /// Does something on those hosts for which `chosen` names something to do, all at once.
+    /// Does the work that `chosen` names for each host, on all hosts in parallel.
     ///
     /// `work` is called in a thread that is attached to the host, with the host's place in the inventory, its
     /// name, a `CheckRunner` for it, and what there is to do. Returns the hosts that cannot be used. An error
@@ -278,7 +277,7 @@ impl Session {
         }
     }
 
-    /// Runs something for all hosts at once, each on a thread of its own.
+    /// Runs a task for all hosts in parallel, each on a thread of its own.
     fn on_all(
         &self,
         py: Python<'_>,
@@ -297,19 +296,19 @@ impl Drop for Session {
     }
 }
 
-/// Nothing has run yet but the inventory: the fault is there, or in pyinfra itself.
+/// Explains an error of opening a session. Only the inventory has run, so the fault is there, or in pyinfra.
 fn inventory_error(py: Python<'_>, error: PyErr) -> PyErr {
     if errors::is_interrupt(py, &error) || errors::is_ours(py, &error) {
         return error;
     }
-    let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
+    let reason = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
     let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
     if modules.and_then(|modules| modules.contains("clockwork._pyinfra")).is_ok_and(|is_there| !is_there) {
-        // An import that waited for another's of the same says only that there is nothing; a new one says why.
+        // An import that waited for a failed one of another thread does not name the cause; a new import does.
         let error = py.import("clockwork._pyinfra").err().unwrap_or(error);
-        let told = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
-        let message = format!("pyinfra, which deploys, cannot be imported: mend or reinstall it\n{told}");
+        let reason = traceback::exception_lines(py, &error).unwrap_or_default().join("\n");
+        let message = format!("pyinfra, which deploys, cannot be imported: mend or reinstall it\n{reason}");
         return errors::exception(py, "ClockworkError", &message);
     }
-    errors::exception(py, "CompileError", &format!("the inventory cannot be used\n{told}"))
+    errors::exception(py, "CompileError", &format!("the inventory cannot be used\n{reason}"))
 }

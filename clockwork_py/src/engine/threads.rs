@@ -1,4 +1,4 @@
-//! Native threads that Python knows of, and waiting for them so that Ctrl-C is heard.
+//! Native threads that Python knows of, and an interruptible wait for them.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use super::cancel::Cancel;
 use crate::wait::check_signals;
 
-/// The longest wait between two looks for signals.
+/// The longest wait between two checks for signals.
 pub const STEP: Duration = Duration::from_millis(50);
 
 /// The seconds that threads have to end after an interrupt. One that is in the middle of opening a TCP
@@ -41,7 +41,7 @@ struct Running {
     ended: Condvar,
 }
 
-/// Takes one off the count, whichever way a thread ends.
+/// Decrements the count when a thread ends, even by a panic.
 struct Ticket(Arc<Running>);
 
 impl Drop for Ticket {
@@ -100,7 +100,7 @@ pub fn fan_out(
     waited
 }
 
-/// Waits until no thread runs, looking at signals and at `cancel` meanwhile.
+/// Waits until no thread runs. Checks signals and `cancel` meanwhile.
 fn wait(py: Python<'_>, running: &Running, cancel: &Cancel) -> PyResult<()> {
     loop {
         let left = py.detach(|| {

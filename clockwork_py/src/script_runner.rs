@@ -1,4 +1,4 @@
-//! The deploy stage by itself, for tests: `_core._run_script`, with any inventory and any code.
+//! Runs a script of any code on any inventory, for tests of the engine: `_core._run_script`.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ impl Cancel {
 
 /// Runs sections of code, each a kind, a name and the code, as one script.
 ///
-/// `decisions` are the contexts of operations: a host, the place of a section, `keep_copy` and `take_over`.
+/// `decisions` are the contexts of operations: a host, the index of a section, `keep_copy` and `take_over`.
 #[pyfunction(name = "_run_script")]
 #[pyo3(signature = (inventory, folder, sections, *, prelude = "", file = "deploy.py", plan = false, removes = false, fail_fast = false, needs = None, listener = None, cancel = None, project = None, decisions = None))]
 #[expect(clippy::too_many_arguments, reason = "each is a keyword of one test function")]
@@ -92,7 +92,7 @@ pub fn run_script<'py>(
     with_intents(py, &outcome)
 }
 
-/// The outcome as a dictionary, with the intents that no document has.
+/// Converts the outcome to a dictionary, with the intents, which no document has.
 fn with_intents<'py>(py: Python<'py>, outcome: &DeployOutcome) -> PyResult<Bound<'py, PyAny>> {
     let document = pythonize(py, outcome)?;
     for (resource, found) in outcome.resources.iter().zip(document.get_item("resources")?.try_iter()?) {

@@ -1,4 +1,4 @@
-//! A command that runs the pipeline: how it begins, and how it is shown.
+//! A command that runs the workflow, with its output.
 
 use clockwork_core::cli::Display;
 use clockwork_core::outcome::{Failure, Report};
@@ -6,25 +6,25 @@ use clockwork_core::report;
 use clockwork_core::workflow::ports::Approver;
 use pyo3::prelude::*;
 
-use super::{DONE, FAILED, Typed, failed};
+use super::{DONE, FAILED, ParsedRun, failed};
 use crate::project::PySource;
-use crate::{run, stdio};
+use crate::stdio;
 
-/// A command that runs the pipeline, and how it is shown.
-pub struct Started {
-    /// How it is shown.
+/// A command that runs the workflow, with its output.
+pub struct WorkflowCommand {
+    /// The options of the output.
     pub display: Display,
-    /// Where documents go, if they are asked for.
+    /// The standard output, reserved for the documents of `--json`.
     pub stdout: Option<stdio::Stdout>,
 }
 
-impl Started {
+impl WorkflowCommand {
     pub fn new(py: Python<'_>, display: Display) -> PyResult<Self> {
         let stdout = if display.json { Some(stdio::reserve_stdout(py)?) } else { None };
         Ok(Self { display, stdout })
     }
 
-    /// Says why a command does not even begin.
+    /// Reports that a command is not run, and returns the exit status.
     pub fn refuse(self, command: &'static str, message: &str, code: u8) -> PyResult<u8> {
         eprint!("{}", report::error(message));
         if let Some(stdout) = self.stdout {
@@ -35,18 +35,18 @@ impl Started {
         Ok(code)
     }
 
-    /// Runs it, shows what came of it, and gives the exit status and, where there is one, the report.
+    /// Runs the workflow, shows the result, and returns the exit status and the report, if there is one.
     pub(super) fn execute(
         self,
         py: Python<'_>,
-        typed: Typed,
+        run: &ParsedRun,
         approver: Option<&dyn Approver>,
     ) -> PyResult<(u8, Option<Report>)> {
         let display = self.display;
-        let verb = typed.options.verb;
-        let observer = report::observer(display, typed.log_level()?);
+        let verb = run.options.verb;
+        let observer = report::observer(display, run.log_level()?);
         stdio::stop_on_terminate(py)?;
-        let result = run::run(py, &PySource::at(py, &typed.path)?, &typed.options, approver, &observer);
+        let result = crate::run::run(py, &PySource::at(py, &run.path)?, &run.options, approver, &observer);
         observer.finish();
         stdio::flush(py)?;
 
@@ -56,7 +56,7 @@ impl Started {
                 let code = failed(py, Display { json: false, ..display }, verb.word(), &error)?;
                 if let Some(stdout) = self.stdout {
                     let failure = Some(failure_of(py, &error)?);
-                    let report = Report { failure, ..Report::new(verb.word(), typed.options.only_looks()) };
+                    let report = Report { failure, ..Report::new(verb.word(), run.options.only_looks()) };
                     stdout.write(py, &document(&report))?;
                 }
                 return Ok((code, None));
@@ -71,7 +71,7 @@ impl Started {
             }
         }
         if let Some(failure) = &report.failure {
-            // The tables have told already what failed on which host; the model's errors stand nowhere else.
+            // The tables have shown these failures already, by host.
             if display.json || !["DeployError", "CheckError"].contains(&&*failure.class) {
                 eprint!("{}", report::error(&failure.message));
             }
@@ -81,12 +81,12 @@ impl Started {
     }
 }
 
-/// What `--json` prints.
+/// The document that `--json` prints.
 fn document(report: &Report) -> String {
     format!("{:#}\n", serde_json::to_value(report).unwrap_or_default())
 }
 
-/// An exception as it stands in a document.
+/// Converts an exception to the failure of a document.
 pub fn failure_of(py: Python<'_>, error: &PyErr) -> PyResult<Failure> {
     let kind = error.get_type(py).name()?.to_string();
     Ok(Failure::new(kind, error.value(py).str()?.to_string()))
