@@ -9,6 +9,8 @@ SOURCES := pyproject.toml constraints.txt Cargo.toml Cargo.lock README.md clockw
 	$(shell find src clockwork_py/src python -type f -not -name '*.pyc' -not -name '*.so')
 # Ends what hangs; macOS lacks the command. pytest does the same by itself.
 LIMIT := $(if $(shell command -v timeout),timeout --kill-after=30 45m)
+# Processes that run tests. Tests mostly wait, so that there may be more of them than cores.
+WORKERS ?= 4
 
 .PHONY: help install fmt lint types test bench clean
 
@@ -46,7 +48,7 @@ types: install
 
 test: install
 	$(LIMIT) cargo test --workspace --locked --quiet
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 bench: install
 	$(BIN)/python benchmarks/run.py
