@@ -1,4 +1,4 @@
-//! The environment of the templates for compiled code and for prompts.
+//! The environment of templates, such as those of prompts.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
