@@ -37,7 +37,8 @@ pub fn compare(outcome: &mut DeployOutcome, wanted: &[CompiledResource], state: 
         resource.prior = prior(declared, entry);
         resource.group = match (wanted, entry) {
             (Some(wanted), _) => wanted.group.clone(),
-            (None, entry) => entry.and_then(|entry| entry.group.clone()),
+            (None, Some(entry)) => entry.group.clone(),
+            (None, None) => declared.and_then(|declared| declared.group.clone()),
         };
         if let (Some(wanted), Some(entry)) = (wanted, entry) {
             against(resource, wanted, entry, chosen);
@@ -48,14 +49,20 @@ pub fn compare(outcome: &mut DeployOutcome, wanted: &[CompiledResource], state: 
 
 fn prior(wanted: Option<&CompiledResource>, entry: Option<&StateEntry>) -> Prior {
     let deployed = entry.filter(|entry| entry.pending.is_none()).and_then(|entry| entry.deployed.as_ref());
-    let settled = wanted
-        .is_some_and(|wanted| deployed.is_some_and(|deployed| deployed.difference(wanted) == Difference::None));
+    let settled = wanted.is_some_and(|wanted| {
+        deployed.is_some_and(|deployed| deployed.difference(wanted) == Difference::None)
+    });
     let protected = wanted.map_or_else(|| entry.is_some_and(|entry| entry.protect), |wanted| wanted.protect);
     Prior { settled, protected }
 }
 
 /// Compares one resource with its entry of the state.
-fn against(resource: &mut ResourceOutcome, wanted: &CompiledResource, entry: &StateEntry, chosen: Chosen<'_>) {
+fn against(
+    resource: &mut ResourceOutcome,
+    wanted: &CompiledResource,
+    entry: &StateEntry,
+    chosen: Chosen<'_>,
+) {
     if !resource.action.is_change() {
         return;
     }
@@ -127,8 +134,7 @@ fn tell_ownership(resource: &mut ResourceOutcome) {
 
 fn changes(deployed: &Deployed, wanted: &CompiledResource, chosen: Chosen<'_>) -> Vec<FieldChange> {
     let fields: BTreeSet<&String> = deployed.fields.keys().chain(wanted.fields.keys()).collect();
-    let value =
-        |fields: &Map<String, Value>, field: &str| fields.get(field).cloned().unwrap_or(Value::Null);
+    let value = |fields: &Map<String, Value>, field: &str| fields.get(field).cloned().unwrap_or(Value::Null);
     fields
         .into_iter()
         .filter_map(|field| {
