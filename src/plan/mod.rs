@@ -176,7 +176,11 @@ fn leave(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
     if !removal.changed && removal.error.is_none() {
         return;
     }
-    resource.action = removal.action.and(resource.action);
+    resource.action = match removal.action.and(resource.action) {
+        // The resource itself stays.
+        Action::Remove => Action::Change,
+        action => action,
+    };
     resource.replaces |= removal.changed;
     resource.changed |= removal.changed;
     resource.seconds += removal.seconds;
