@@ -12,15 +12,18 @@ use crate::resource::{Address, CompiledResource};
 ///
 /// `is_local` tells whether links on this machine say anything about the hosts.
 pub fn check(wanted: &[CompiledResource], project: Option<&ProjectFiles<'_>>, is_local: bool) -> Result<()> {
-    let seen = |identity: &str| if is_local { followed(identity) } else { normalise(identity) };
+    let seen = |identity: &str| {
+        let clean = normalise(identity);
+        if is_local { followed(&clean) } else { clean }
+    };
     let mut taken: HashMap<String, Vec<&CompiledResource>> = HashMap::new();
     for resource in wanted {
         let own = std::iter::once(&resource.identity).chain(&resource.claims);
         for claim in own {
             let holders = taken.entry(seen(claim)).or_default();
-            let other = holders.iter().find(|other| {
-                other.address != resource.address && meet(&other.hosts, &resource.hosts)
-            });
+            let other = holders
+                .iter()
+                .find(|other| other.address != resource.address && meet(&other.hosts, &resource.hosts));
             if let Some(other) = other {
                 return Err(conflict(other, resource, claim));
             }
@@ -45,7 +48,7 @@ impl ProjectFiles<'_> {
     fn check(&self, resource: &CompiledResource) -> Result<()> {
         let all = std::iter::once(&resource.identity).chain(&resource.claims);
         for path in all.filter_map(|claim| path_of(claim)) {
-            let path = followed(&format!("path:{path}"));
+            let path = followed(&normalise(&format!("path:{path}")));
             let path = Path::new(path_of(&path).unwrap_or_default());
             let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.to_path_buf());
             let Ok(inside) = path.strip_prefix(&folder) else { continue };
@@ -81,7 +84,9 @@ fn conflict(one: &CompiledResource, other: &CompiledResource, claim: &str) -> Er
             None => format!("both claim '{claim}': give one of them another"),
         },
     };
-    Error::Conflict { message: format!("{}{} and {}{} {place}", one.address, at(one), other.address, at(other)) }
+    Error::Conflict {
+        message: format!("{}{} and {}{} {place}", one.address, at(one), other.address, at(other)),
+    }
 }
 
 /// The line on which a resource is defined, in parentheses.
@@ -94,7 +99,8 @@ fn ports(wanted: &[CompiledResource]) -> Result<()> {
     let mut all: Vec<(&CompiledResource, &str, &str, &str)> = Vec::new();
     for resource in wanted {
         for claim in &resource.claims {
-            let Some((address, port)) = claim.strip_prefix("port:").and_then(|port| port.rsplit_once(':')) else {
+            let Some((address, port)) = claim.strip_prefix("port:").and_then(|port| port.rsplit_once(':'))
+            else {
                 continue;
             };
             let is_every = |address: &str| matches!(address, "0.0.0.0" | "[::]" | "::");
