@@ -28,7 +28,8 @@ pub struct Moves<'a> {
 /// told has changed: a resource got an identity of its own, or another name.
 pub fn align(state: &mut State, wanted: &[CompiledResource]) {
     for resource in wanted {
-        let hosts: Vec<String> = state.of(&resource.address).map(|entry| entry.host.clone()).collect();
+        let known = state.of(&resource.address).map(|entry| entry.host.clone());
+        let hosts: Vec<String> = known.filter(|host| resource.hosts.has(host)).collect();
         for host in hosts {
             if state.get(&host, &resource.identity).is_some() {
                 continue;
@@ -38,7 +39,8 @@ pub fn align(state: &mut State, wanted: &[CompiledResource]) {
                     && (has_place(&entry.identity) != has_place(&resource.identity)
                         || (!has_place(&entry.identity) && is_taken_down_alike(entry, resource)))
             };
-            let Some(identity) = state.of(&resource.address).find(is_same_thing).map(|e| e.identity.clone()) else {
+            let Some(identity) = state.of(&resource.address).find(is_same_thing).map(|e| e.identity.clone())
+            else {
                 continue;
             };
             state.change_identity(&host, &identity, &resource.identity);
@@ -56,10 +58,12 @@ fn is_taken_down_alike(entry: &StateEntry, resource: &CompiledResource) -> bool 
 pub fn moves<'a>(state: &'a State, wanted: &'a [CompiledResource], orphans: &[Address]) -> Moves<'a> {
     let mut moves = Moves::default();
     for entry in state.entries() {
-        let heir = wanted.iter().find(|resource| {
-            resource.identity == entry.identity && resource.hosts.has(&entry.host)
-        });
-        let own = wanted.iter().find(|resource| resource.address == entry.address && resource.hosts.has(&entry.host));
+        let heir = wanted
+            .iter()
+            .find(|resource| resource.identity == entry.identity && resource.hosts.has(&entry.host));
+        let own = wanted
+            .iter()
+            .find(|resource| resource.address == entry.address && resource.hosts.has(&entry.host));
         if let Some(heir) = heir {
             let is_orphan = orphans.contains(&entry.address);
             if is_orphan && heir.address != entry.address {
@@ -74,7 +78,8 @@ pub fn moves<'a>(state: &'a State, wanted: &'a [CompiledResource], orphans: &[Ad
         match own {
             Some(own) if is_elsewhere(entry, own) => {
                 let blocks = |resource: &CompiledResource| blocks(entry, resource);
-                let is_in_the_way = wanted.iter().filter(|resource| resource.hosts.has(&entry.host)).any(blocks);
+                let is_in_the_way =
+                    wanted.iter().filter(|resource| resource.hosts.has(&entry.host)).any(blocks);
                 if !has_place(&entry.identity) || (is_in_the_way && !can_come_back(entry)) {
                     moves.first.push(entry);
                 } else if is_in_the_way {
@@ -117,7 +122,8 @@ fn blocks(entry: &StateEntry, resource: &CompiledResource) -> bool {
     }
     let takes = |claim: &String| resource.claims.contains(claim);
     // Format 1 kept no claims: what may be shared is taken for shared.
-    let is_unknown = entry.claims.is_empty() && entry.address == resource.address && !resource.claims.is_empty();
+    let is_unknown =
+        entry.claims.is_empty() && entry.address == resource.address && !resource.claims.is_empty();
     entry.claims.iter().any(takes) || is_unknown
 }
 
@@ -134,14 +140,17 @@ fn takes_from_another(
         other.host == entry.host
             && other.identity != entry.identity
             && other.claims.iter().any(|claim| taken.contains(&claim))
-            && wanted.iter().any(|resource| resource.identity == other.identity && resource.hosts.has(&other.host))
+            && wanted
+                .iter()
+                .any(|resource| resource.identity == other.identity && resource.hosts.has(&other.host))
     };
     !taken.is_empty() && state.entries().iter().any(|other| gives(&other))
 }
 
 /// Whether a thing that stays where it is gives up a claim that another resource takes in the same run.
 fn is_in_the_way(entry: &StateEntry, own: &CompiledResource, wanted: &[CompiledResource]) -> bool {
-    let given_up: HashSet<&String> = entry.claims.iter().filter(|claim| !own.claims.contains(claim)).collect();
+    let given_up: HashSet<&String> =
+        entry.claims.iter().filter(|claim| !own.claims.contains(claim)).collect();
     let others = wanted.iter().filter(|other| other.identity != own.identity && other.hosts.has(&entry.host));
     !given_up.is_empty() && others.flat_map(|other| &other.claims).any(|claim| given_up.contains(claim))
 }
