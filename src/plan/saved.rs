@@ -127,7 +127,16 @@ impl SavedPlan {
 }
 
 fn fingerprints(wanted: &[CompiledResource]) -> BTreeMap<String, String> {
-    wanted.iter().map(|wanted| (wanted.address.to_string(), wanted.steps_fingerprint.clone())).collect()
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    for resource in wanted {
+        let own = all.entry(resource.address.to_string()).or_default();
+        // Several may share an address where their hosts differ.
+        if !own.is_empty() {
+            own.push('+');
+        }
+        own.push_str(&resource.steps_fingerprint);
+    }
+    all
 }
 
 /// What is part of the plan, without what differs from one look at a host to the next.
