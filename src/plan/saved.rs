@@ -63,7 +63,11 @@ impl SavedPlan {
 
     /// Writes it, for the user's eyes only: a diff can show what is nobody else's business.
     pub fn write(&self, path: &Path) -> Result<()> {
-        if std::fs::read_to_string(path).is_ok_and(|text| format_of(&text).is_none()) {
+        let is_other = match std::fs::read_to_string(path) {
+            Ok(text) => !is_plan(&text),
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        };
+        if is_other {
             let message =
                 format!("{} is there already, and is no plan: give --out another name", path.display());
             return Err(Error::Settings(message));
@@ -159,6 +163,13 @@ fn of_interest(outcome: &DeployOutcome, prune: bool) -> Vec<ResourceOutcome> {
         })
         .collect()
 }
+
+/// True if a document looks like a plan of any format. The state has a format too.
+fn is_plan(text: &str) -> bool {
+    let document = serde_json::from_str::<serde_json::Value>(text);
+    document.is_ok_and(|document| document.get("wanted").is_some()) && format_of(text).is_some()
+}
+
 /// The format that a document says it has.
 fn format_of(text: &str) -> Option<u64> {
     serde_json::from_str::<serde_json::Value>(text).ok()?.get("format")?.as_u64()
