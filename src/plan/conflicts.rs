@@ -131,7 +131,9 @@ pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
             }
             // The order of definition needs no explanation, nor does one that main.py asks for.
             let is_asked_for = reaches(wanted, &wanted[place].address, &address);
-            if !is_asked_for && wanted.iter().position(|other| other.address == address).is_some_and(|other| other > place) {
+            if !is_asked_for
+                && wanted.iter().position(|other| other.address == address).is_some_and(|other| other > place)
+            {
                 notes.push(format!("{} comes after {address}, because {why}", wanted[place].address));
             }
             wanted[place].needs.push(address);
@@ -143,7 +145,9 @@ pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
 /// What a resource needs without saying so, each with the reason.
 fn implied(resource: &CompiledResource, all: &[CompiledResource]) -> Vec<(Address, String)> {
     let mut needs = Vec::new();
-    for other in all.iter().filter(|other| other.address != resource.address && meet(&other.hosts, &resource.hosts)) {
+    for other in
+        all.iter().filter(|other| other.address != resource.address && meet(&other.hosts, &resource.hosts))
+    {
         let own = || std::iter::once(&other.identity).chain(&other.claims);
         let is_it = |used: &&String| own().any(|claim| claim == *used || is_below(claim, used));
         if let Some(used) = resource.uses.iter().find(is_it) {
