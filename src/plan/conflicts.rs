@@ -94,26 +94,37 @@ fn at(resource: &CompiledResource) -> String {
     resource.defined_at.as_ref().map(|place| format!(" ({place})")).unwrap_or_default()
 }
 
+/// True if two claims cannot both be met on one host: they are the same, or one is a port of all addresses and the
+/// other the same port of one of them.
+pub(super) fn collide(one: &str, other: &str) -> bool {
+    let is_every = |address: &str| matches!(address, "0.0.0.0" | "[::]" | "::");
+    let is_shared = |(one, port): (&str, &str), (other, other_port): (&str, &str)| {
+        port == other_port && (is_every(one) || is_every(other))
+    };
+    one == other || port_of(one).zip(port_of(other)).is_some_and(|(one, other)| is_shared(one, other))
+}
+
+/// The address and the port in a claim.
+fn port_of(claim: &str) -> Option<(&str, &str)> {
+    claim.strip_prefix("port:")?.rsplit_once(':')
+}
+
 /// A port of all addresses of a host is also one of each of them.
 fn ports(wanted: &[CompiledResource]) -> Result<()> {
-    let mut all: Vec<(&CompiledResource, &str, &str, &str)> = Vec::new();
+    let mut all: HashMap<&str, Vec<(&CompiledResource, &str)>> = HashMap::new();
     for resource in wanted {
         for claim in &resource.claims {
-            let Some((address, port)) = claim.strip_prefix("port:").and_then(|port| port.rsplit_once(':'))
-            else {
-                continue;
-            };
-            let is_every = |address: &str| matches!(address, "0.0.0.0" | "[::]" | "::");
-            let other = all.iter().find(|(other, their, their_port, _)| {
+            let Some((_, port)) = port_of(claim) else { continue };
+            let holders = all.entry(port).or_default();
+            let other = holders.iter().find(|(other, their)| {
                 other.address != resource.address
-                    && *their_port == port
-                    && (is_every(address) || is_every(their))
+                    && collide(claim, their)
                     && meet(&other.hosts, &resource.hosts)
             });
-            if let Some((other, ..)) = other {
+            if let Some((other, _)) = other {
                 return Err(conflict(other, resource, claim));
             }
-            all.push((resource, address, port, claim));
+            holders.push((resource, claim));
         }
     }
     Ok(())

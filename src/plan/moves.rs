@@ -1,8 +1,7 @@
 //! Things that are to go because of what main.py says now: orphans, things that moved, and things that are in the
 //! way of others.
 
-use std::collections::HashSet;
-
+use super::conflicts::collide;
 use crate::identity::{has_place, of_code, overlap};
 use crate::operation::Step;
 use crate::resource::{Address, CompiledResource};
@@ -120,11 +119,12 @@ fn blocks(entry: &StateEntry, resource: &CompiledResource) -> bool {
     if overlap(&entry.identity, &resource.identity) {
         return true;
     }
-    let takes = |claim: &String| resource.claims.contains(claim);
+    let wanted = || std::iter::once(&resource.identity).chain(&resource.claims);
+    let mut held = std::iter::once(&entry.identity).chain(&entry.claims);
     // Format 1 kept no claims: what may be shared is taken for shared.
     let is_unknown =
         entry.claims.is_empty() && entry.address == resource.address && !resource.claims.is_empty();
-    entry.claims.iter().any(takes) || is_unknown
+    held.any(|held| wanted().any(|wanted| collide(held, wanted))) || is_unknown
 }
 
 /// Whether a thing that stays where it is gets a claim that another one gives up in the same run. Both come back
@@ -136,21 +136,20 @@ fn takes_from_another(
     wanted: &[CompiledResource],
 ) -> bool {
     let taken: Vec<&String> = own.claims.iter().filter(|claim| !entry.claims.contains(claim)).collect();
-    let gives = |other: &&StateEntry| {
+    let gives = |other: &StateEntry| {
         other.host == entry.host
             && other.identity != entry.identity
-            && other.claims.iter().any(|claim| taken.contains(&claim))
+            && other.claims.iter().any(|claim| taken.iter().any(|taken| collide(claim, taken)))
             && wanted
                 .iter()
                 .any(|resource| resource.identity == other.identity && resource.hosts.has(&other.host))
     };
-    !taken.is_empty() && state.entries().iter().any(|other| gives(&other))
+    !taken.is_empty() && state.entries().iter().any(gives)
 }
 
 /// Whether a thing that stays where it is gives up a claim that another resource takes in the same run.
 fn is_in_the_way(entry: &StateEntry, own: &CompiledResource, wanted: &[CompiledResource]) -> bool {
-    let given_up: HashSet<&String> =
-        entry.claims.iter().filter(|claim| !own.claims.contains(claim)).collect();
+    let given_up: Vec<&String> = entry.claims.iter().filter(|claim| !own.claims.contains(claim)).collect();
     let others = wanted.iter().filter(|other| other.identity != own.identity && other.hosts.has(&entry.host));
-    !given_up.is_empty() && others.flat_map(|other| &other.claims).any(|claim| given_up.contains(claim))
+    others.flat_map(|other| &other.claims).any(|claim| given_up.iter().any(|given| collide(given, claim)))
 }
