@@ -136,13 +136,16 @@ fn takes_from_another(
     wanted: &[CompiledResource],
 ) -> bool {
     let taken: Vec<&String> = own.claims.iter().filter(|claim| !entry.claims.contains(claim)).collect();
+    // It may have another name by then.
+    let is_its = |resource: &CompiledResource, other: &StateEntry| {
+        (resource.identity == other.identity || resource.address == other.address)
+            && resource.hosts.has(&other.host)
+    };
     let gives = |other: &StateEntry| {
         other.host == entry.host
             && other.identity != entry.identity
             && other.claims.iter().any(|claim| taken.iter().any(|taken| collide(claim, taken)))
-            && wanted
-                .iter()
-                .any(|resource| resource.identity == other.identity && resource.hosts.has(&other.host))
+            && wanted.iter().any(|resource| is_its(resource, other))
     };
     !taken.is_empty() && state.entries().iter().any(gives)
 }
