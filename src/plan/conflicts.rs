@@ -153,7 +153,7 @@ pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
     notes
 }
 
-/// What a resource needs without saying so, each with the reason.
+/// The needs that a resource has without saying so, each with the reason.
 fn implied(resource: &CompiledResource, all: &[CompiledResource]) -> Vec<(Address, String)> {
     let mut needs = Vec::new();
     for other in
@@ -172,7 +172,7 @@ fn implied(resource: &CompiledResource, all: &[CompiledResource]) -> Vec<(Addres
     needs
 }
 
-/// Whether a resource needs another, be it through others.
+/// True if a resource needs another, be it through others.
 fn reaches(all: &[CompiledResource], from: &Address, to: &Address) -> bool {
     let mut seen: HashSet<&Address> = HashSet::new();
     let mut left = vec![from];
@@ -188,7 +188,7 @@ fn reaches(all: &[CompiledResource], from: &Address, to: &Address) -> bool {
     false
 }
 
-/// Whether a path lies below another.
+/// True if a path lies below another.
 fn is_below(claim: &str, used: &str) -> bool {
     match (path_of(claim), path_of(used)) {
         (Some(path), Some(folder)) => path != folder && Path::new(path).starts_with(folder),

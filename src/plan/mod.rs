@@ -115,9 +115,9 @@ fn drift(resource: &mut ResourceOutcome, deployed: &Deployed) {
 
 /// Says whose the thing is that is overwritten, replaced or removed.
 fn tell_ownership(resource: &mut ResourceOutcome) {
-    let intents = resource.operations.iter().filter_map(|operation| operation.intent.as_ref());
+    let mut intents = resource.operations.iter().filter_map(|operation| operation.intent.as_ref());
     // The operation itself knows where the copy is.
-    let copy = intents.filter_map(|intent| intent.reason.clone()).next();
+    let copy = intents.find_map(|intent| intent.reason.clone());
     let copy = copy.unwrap_or_else(|| "a copy of it is kept".to_owned());
     let told = match resource.ownership {
         Ownership::Ours => return,
@@ -195,7 +195,7 @@ fn leave(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
     resource.operations.append(&mut removal.operations);
 }
 
-/// Whether something is going to be taken away.
+/// True if something is going to be taken away.
 pub fn takes_away(outcome: &DeployOutcome) -> bool {
     outcome.resources.iter().any(|resource| resource.action == Action::Remove || resource.replaces)
 }

@@ -99,7 +99,7 @@ pub fn moves<'a>(state: &'a State, wanted: &'a [CompiledResource], orphans: &[Ad
     moves
 }
 
-/// Whether a thing can be set aside and put back: all its steps are operations of Clockwork's own.
+/// True if a thing can be set aside and put back: all its steps are operations of Clockwork's own.
 fn can_come_back(entry: &StateEntry) -> bool {
     let is_own = |step: &Step| match step {
         Step::Operation(operation) => operation.function.starts_with("clockwork.operations."),
@@ -108,13 +108,13 @@ fn can_come_back(entry: &StateEntry) -> bool {
     entry.removal().steps().is_some_and(|steps| steps.iter().all(is_own))
 }
 
-/// Whether a resource is at another place than an entry says.
+/// True if a resource is at another place than an entry says.
 fn is_elsewhere(entry: &StateEntry, resource: &CompiledResource) -> bool {
     let is_renamed = !has_place(&entry.identity) && entry.identity != of_code(&entry.address);
     entry.identity != resource.identity && (has_place(&entry.identity) || is_renamed)
 }
 
-/// Whether a thing and a new one cannot be there together.
+/// True if a thing and a new one cannot be there together.
 fn blocks(entry: &StateEntry, resource: &CompiledResource) -> bool {
     if overlap(&entry.identity, &resource.identity) {
         return true;
@@ -127,7 +127,7 @@ fn blocks(entry: &StateEntry, resource: &CompiledResource) -> bool {
     held.any(|held| wanted().any(|wanted| collide(held, wanted))) || is_unknown
 }
 
-/// Whether a thing that stays where it is gets a claim that another one gives up in the same run. Both come back
+/// True if a thing that stays where it is gets a claim that another one gives up in the same run. Both come back
 /// together.
 fn takes_from_another(
     entry: &StateEntry,
@@ -150,7 +150,7 @@ fn takes_from_another(
     !taken.is_empty() && state.entries().iter().any(gives)
 }
 
-/// Whether a thing that stays where it is gives up a claim that another resource takes in the same run.
+/// True if a thing that stays where it is gives up a claim that another resource takes in the same run.
 fn is_in_the_way(entry: &StateEntry, own: &CompiledResource, wanted: &[CompiledResource]) -> bool {
     let given_up: Vec<&String> = entry.claims.iter().filter(|claim| !own.claims.contains(claim)).collect();
     let others = wanted.iter().filter(|other| other.identity != own.identity && other.hosts.has(&entry.host));

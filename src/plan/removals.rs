@@ -62,8 +62,8 @@ impl<'a> Target<'a> {
 
 /// Puts the work in order: what needs something goes before it.
 ///
-/// What was deployed is taken down the way it was when it was deployed, and where it was: main.py may say
-/// something else by now. `unremovable` gets what does not say how it is taken down.
+/// A thing is taken down as it was deployed, and on the hosts where it was deployed: main.py may say something else by
+/// now. `unremovable` gets the things of which nobody knows how they are taken down.
 pub fn removals(all: &[Target<'_>], unremovable: &mut Vec<Unremovable>) -> Result<Vec<Work>> {
     let places: HashMap<&Address, usize> =
         all.iter().enumerate().map(|(place, target)| (&target.address, place)).collect();

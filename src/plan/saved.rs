@@ -27,11 +27,11 @@ pub struct SavedPlan {
     pub source: PathBuf,
     /// The resources that it is limited to; all of them where there are none.
     pub targets: Vec<String>,
-    /// Whether what main.py no longer has is removed.
+    /// True if things that main.py no longer has are removed.
     pub prune: bool,
     /// By resource, the hash of the code that brings it up.
     wanted: BTreeMap<String, String>,
-    /// What is going to be done.
+    /// The planned actions, by resource and host.
     resources: Vec<ResourceOutcome>,
 }
 
@@ -56,7 +56,7 @@ impl SavedPlan {
         }
     }
 
-    /// Whether a file of that name can be taken for a plan: anything else is Python.
+    /// True if a file of that name can be taken for a plan: anything else is Python.
     pub fn can_be(path: &Path) -> bool {
         path.extension().is_some_and(|end| end == "json")
     }
@@ -98,7 +98,7 @@ impl SavedPlan {
         }
     }
 
-    /// How the plan that is made now differs from this one; nothing where it is the same.
+    /// The differences between this plan and the one that is made now.
     pub fn moved(&self, wanted: &[CompiledResource], outcome: &DeployOutcome) -> Vec<String> {
         let mut moved = Vec::new();
         let now = fingerprints(wanted);
@@ -143,7 +143,7 @@ fn fingerprints(wanted: &[CompiledResource]) -> BTreeMap<String, String> {
     all
 }
 
-/// What is part of the plan, without what differs from one look at a host to the next.
+/// The rows that are part of the plan, without the values that differ from one look at a host to the next.
 fn of_interest(outcome: &DeployOutcome, prune: bool) -> Vec<ResourceOutcome> {
     let planned = outcome.resources.iter().filter(|resource| prune || !resource.gone);
     planned

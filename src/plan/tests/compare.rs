@@ -8,7 +8,7 @@ fn compared(outcome: ResourceOutcome, wanted: &CompiledResource, state: &State) 
     plan.resources.remove(0)
 }
 
-/// The state of a file, after somebody has turned it into JSON and back with another value in it.
+/// The entry of a deployed resource, with something changed in it.
 fn altered(resource: &CompiledResource, change: impl FnOnce(&mut Deployed)) -> StateEntry {
     let state = deployed(std::slice::from_ref(resource));
     let mut entry = state.entries()[0].clone();
@@ -56,9 +56,9 @@ fn drift_lists_the_fields_of_the_intent_but_no_content() {
     let intent = json!({ "changes": changes });
     let change =
         FieldChange { field: "mode".into(), before: json!("600"), after: json!("644"), by_model: false };
-    let drifted = compared(intending(outcome("a", Action::Change), intent.clone()), &a, &state);
+    let drifted = compared(intending(outcome("a", Action::Change), &intent), &a, &state);
     assert_eq!(drifted.changes, [change]);
-    let fresh = compared(intending(outcome("a", Action::Create), intent), &a, &State::default());
+    let fresh = compared(intending(outcome("a", Action::Create), &intent), &a, &State::default());
     assert_eq!(fresh.changes, [], "a resource that is new has drifted from nothing");
 }
 
@@ -238,7 +238,7 @@ fn sentences_tell_whose_a_thing_is() {
             Action::Remove => removal("a", Action::Remove),
             action => super::outcome("a", action),
         };
-        let reason = compared(intending(outcome, intent), &file("a", wanted), state).reason;
+        let reason = compared(intending(outcome, &intent), &file("a", wanted), state).reason;
         assert_eq!(reason.is_some(), !told.is_empty(), "{why}: {reason:?}");
         for told in told {
             assert!(reason.as_ref().unwrap().contains(told), "{why}: {reason:?}");

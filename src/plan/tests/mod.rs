@@ -97,7 +97,7 @@ fn gone(name: &str, action: Action) -> ResourceOutcome {
 }
 
 /// An outcome whose operation tells its intent.
-fn intending(mut outcome: ResourceOutcome, intent: Value) -> ResourceOutcome {
+fn intending(mut outcome: ResourceOutcome, intent: &Value) -> ResourceOutcome {
     let mut whole = json!({
         "action": "change", "changes": [], "replaces": null, "overwrites": null, "found": {}, "reason": null,
     });
@@ -187,7 +187,7 @@ fn rows_keep_all_that_a_removal_tells() {
     let telling = |outcome: ResourceOutcome, diff: &str| ResourceOutcome {
         diff: Some(diff.into()),
         seconds: 1.0,
-        ..intending(outcome, json!({}))
+        ..intending(outcome, &json!({}))
     };
     let mut old = telling(removal("a", Action::Remove), "-old\n");
     old.ownership = Ownership::Edited;

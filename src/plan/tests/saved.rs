@@ -36,8 +36,7 @@ fn a_saved_plan_holds_while_nothing_moves() {
     let all = [file("a", "one")];
     let plan = planned(vec![outcome("a", Action::Create), gone("gone", Action::Remove)]);
     let without = planned(vec![outcome("a", Action::Create)]);
-    let mut later = intending(outcome("a", Action::Create), json!({"reason": "looked at again"}));
-    later.operations.clear();
+    let mut later = outcome("a", Action::Create);
     later.seconds = 9.0;
     later.prior = Prior { settled: true, protected: true };
     later.ownership = Ownership::Edited;
@@ -53,7 +52,7 @@ fn a_saved_plan_holds_while_nothing_moves() {
         assert_eq!(saved(&all, &plan, prune).moved(&all, now), moved, "{why}");
     }
     let timed = |seconds, reason: &str| {
-        let mut outcome = intending(outcome("a", Action::Create), json!({ "reason": reason }));
+        let mut outcome = intending(outcome("a", Action::Create), &json!({ "reason": reason }));
         outcome.operations[0].seconds = seconds;
         planned(vec![outcome])
     };
