@@ -122,7 +122,7 @@ class ClockworkCore:
             CompileError: A resource cannot be turned into pyinfra code. Nothing has been deployed.
             PlanMovedError: The plan in the file no longer applies. Nothing has been deployed.
             ProtectedError: A protected resource would be removed or replaced. Nothing has been deployed.
-            OwnershipError: A foreign thing would be replaced or removed, and nobody was asked. Nothing has been deployed.
+            OwnershipError: A foreign thing would be replaced or removed, and nobody was asked.
             ReviewError: A model has just written what a host executes, and nobody was asked. It is pinned, and the
                 next run deploys it.
             DeclinedError: `approve` said no. Nothing has been deployed.

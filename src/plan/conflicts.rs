@@ -12,7 +12,10 @@ use crate::resource::{Address, CompiledResource};
 ///
 /// `is_local` tells whether links on this machine say anything about the hosts.
 pub fn check(wanted: &[CompiledResource], project: Option<&ProjectFiles<'_>>, is_local: bool) -> Result<()> {
-    let seen = |identity: &str| if is_local { followed(identity) } else { normalise(identity) };
+    let seen = |identity: &str| {
+        let clean = normalise(identity);
+        if is_local { followed(&clean) } else { clean }
+    };
     let mut taken: HashMap<String, Vec<&CompiledResource>> = HashMap::new();
     for resource in wanted {
         let own = std::iter::once(&resource.identity).chain(&resource.claims);
@@ -45,7 +48,7 @@ impl ProjectFiles<'_> {
     fn check(&self, resource: &CompiledResource) -> Result<()> {
         let all = std::iter::once(&resource.identity).chain(&resource.claims);
         for path in all.filter_map(|claim| path_of(claim)) {
-            let path = followed(&format!("path:{path}"));
+            let path = followed(&normalise(&format!("path:{path}")));
             let path = Path::new(path_of(&path).unwrap_or_default());
             let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.to_path_buf());
             let Ok(inside) = path.strip_prefix(&folder) else { continue };
@@ -91,26 +94,37 @@ fn at(resource: &CompiledResource) -> String {
     resource.defined_at.as_ref().map(|place| format!(" ({place})")).unwrap_or_default()
 }
 
+/// True if two claims cannot both be met on one host: they are the same, or one is a port of all addresses and the
+/// other the same port of one of them.
+pub(super) fn collide(one: &str, other: &str) -> bool {
+    let is_every = |address: &str| matches!(address, "0.0.0.0" | "[::]" | "::");
+    let is_shared = |(one, port): (&str, &str), (other, other_port): (&str, &str)| {
+        port == other_port && (is_every(one) || is_every(other))
+    };
+    one == other || port_of(one).zip(port_of(other)).is_some_and(|(one, other)| is_shared(one, other))
+}
+
+/// The address and the port in a claim.
+fn port_of(claim: &str) -> Option<(&str, &str)> {
+    claim.strip_prefix("port:")?.rsplit_once(':')
+}
+
 /// A port of all addresses of a host is also one of each of them.
 fn ports(wanted: &[CompiledResource]) -> Result<()> {
-    let mut all: Vec<(&CompiledResource, &str, &str, &str)> = Vec::new();
+    let mut all: HashMap<&str, Vec<(&CompiledResource, &str)>> = HashMap::new();
     for resource in wanted {
         for claim in &resource.claims {
-            let Some((address, port)) = claim.strip_prefix("port:").and_then(|port| port.rsplit_once(':'))
-            else {
-                continue;
-            };
-            let is_every = |address: &str| matches!(address, "0.0.0.0" | "[::]" | "::");
-            let other = all.iter().find(|(other, their, their_port, _)| {
+            let Some((_, port)) = port_of(claim) else { continue };
+            let holders = all.entry(port).or_default();
+            let other = holders.iter().find(|(other, their)| {
                 other.address != resource.address
-                    && *their_port == port
-                    && (is_every(address) || is_every(their))
+                    && collide(claim, their)
                     && meet(&other.hosts, &resource.hosts)
             });
-            if let Some((other, ..)) = other {
+            if let Some((other, _)) = other {
                 return Err(conflict(other, resource, claim));
             }
-            all.push((resource, address, port, claim));
+            holders.push((resource, claim));
         }
     }
     Ok(())
@@ -126,8 +140,11 @@ pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
             if wanted[place].needs.contains(&address) || reaches(wanted, &address, &wanted[place].address) {
                 continue;
             }
-            // The order of definition needs no explanation.
-            if wanted.iter().position(|other| other.address == address).is_some_and(|other| other > place) {
+            // The order of definition needs no explanation, nor does one that main.py asks for.
+            let is_asked_for = reaches(wanted, &wanted[place].address, &address);
+            if !is_asked_for
+                && wanted.iter().position(|other| other.address == address).is_some_and(|other| other > place)
+            {
                 notes.push(format!("{} comes after {address}, because {why}", wanted[place].address));
             }
             wanted[place].needs.push(address);
@@ -136,10 +153,12 @@ pub fn order_by_uses(wanted: &mut [CompiledResource]) -> Vec<String> {
     notes
 }
 
-/// What a resource needs without saying so, each with the reason.
+/// The needs that a resource has without saying so, each with the reason.
 fn implied(resource: &CompiledResource, all: &[CompiledResource]) -> Vec<(Address, String)> {
     let mut needs = Vec::new();
-    for other in all.iter().filter(|other| other.address != resource.address) {
+    for other in
+        all.iter().filter(|other| other.address != resource.address && meet(&other.hosts, &resource.hosts))
+    {
         let own = || std::iter::once(&other.identity).chain(&other.claims);
         let is_it = |used: &&String| own().any(|claim| claim == *used || is_below(claim, used));
         if let Some(used) = resource.uses.iter().find(is_it) {
@@ -153,7 +172,7 @@ fn implied(resource: &CompiledResource, all: &[CompiledResource]) -> Vec<(Addres
     needs
 }
 
-/// Whether a resource needs another, be it through others.
+/// True if a resource needs another, be it through others.
 fn reaches(all: &[CompiledResource], from: &Address, to: &Address) -> bool {
     let mut seen: HashSet<&Address> = HashSet::new();
     let mut left = vec![from];
@@ -169,7 +188,7 @@ fn reaches(all: &[CompiledResource], from: &Address, to: &Address) -> bool {
     false
 }
 
-/// Whether a path lies below another.
+/// True if a path lies below another.
 fn is_below(claim: &str, used: &str) -> bool {
     match (path_of(claim), path_of(used)) {
         (Some(path), Some(folder)) => path != folder && Path::new(path).starts_with(folder),

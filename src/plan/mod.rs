@@ -37,7 +37,8 @@ pub fn compare(outcome: &mut DeployOutcome, wanted: &[CompiledResource], state: 
         resource.prior = prior(declared, entry);
         resource.group = match (wanted, entry) {
             (Some(wanted), _) => wanted.group.clone(),
-            (None, entry) => entry.and_then(|entry| entry.group.clone()),
+            (None, Some(entry)) => entry.group.clone(),
+            (None, None) => declared.and_then(|declared| declared.group.clone()),
         };
         match (wanted, entry) {
             (Some(wanted), Some(entry)) => against(resource, wanted, entry, chosen),
@@ -127,9 +128,9 @@ fn drift(resource: &mut ResourceOutcome, deployed: &Deployed) {
 
 /// Says whose the thing is that is overwritten, replaced or removed.
 fn tell_ownership(resource: &mut ResourceOutcome) {
-    let intents = resource.operations.iter().filter_map(|operation| operation.intent.as_ref());
+    let mut intents = resource.operations.iter().filter_map(|operation| operation.intent.as_ref());
     // The operation itself knows where the copy is.
-    let copy = intents.filter_map(|intent| intent.reason.clone()).next();
+    let copy = intents.find_map(|intent| intent.reason.clone());
     let copy = copy.unwrap_or_else(|| "a copy of it is kept".to_owned());
     let told = match resource.ownership {
         Ownership::Ours => return,
@@ -188,7 +189,11 @@ fn leave(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
     if !removal.changed && removal.error.is_none() {
         return;
     }
-    resource.action = removal.action.and(resource.action);
+    resource.action = match removal.action.and(resource.action) {
+        // The resource itself stays.
+        Action::Remove => Action::Change,
+        action => action,
+    };
     resource.replaces |= removal.changed;
     resource.changed |= removal.changed;
     resource.seconds += removal.seconds;
@@ -203,7 +208,7 @@ fn leave(resource: &mut ResourceOutcome, mut removal: ResourceOutcome) {
     resource.operations.append(&mut removal.operations);
 }
 
-/// Whether something is going to be taken away.
+/// True if something is going to be taken away.
 pub fn takes_away(outcome: &DeployOutcome) -> bool {
     outcome.resources.iter().any(|resource| resource.action == Action::Remove || resource.replaces)
 }

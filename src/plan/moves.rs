@@ -1,8 +1,7 @@
 //! Things that are to go because of what main.py says now: orphans, things that moved, and things that are in the
 //! way of others.
 
-use std::collections::HashSet;
-
+use super::conflicts::collide;
 use crate::identity::{has_place, of_code, overlap};
 use crate::operation::Step;
 use crate::resource::{Address, CompiledResource};
@@ -28,7 +27,8 @@ pub struct Moves<'a> {
 /// told has changed: a resource got an identity of its own, or another name.
 pub fn align(state: &mut State, wanted: &[CompiledResource]) {
     for resource in wanted {
-        let hosts: Vec<String> = state.of(&resource.address).map(|entry| entry.host.clone()).collect();
+        let known = state.of(&resource.address).map(|entry| entry.host.clone());
+        let hosts: Vec<String> = known.filter(|host| resource.hosts.has(host)).collect();
         for host in hosts {
             if state.get(&host, &resource.identity).is_some() {
                 continue;
@@ -99,7 +99,7 @@ pub fn moves<'a>(state: &'a State, wanted: &'a [CompiledResource], orphans: &[Ad
     moves
 }
 
-/// Whether a thing can be set aside and put back: all its steps are operations of Clockwork's own.
+/// True if a thing can be set aside and put back: all its steps are operations of Clockwork's own.
 fn can_come_back(entry: &StateEntry) -> bool {
     let is_own = |step: &Step| match step {
         Step::Operation(operation) => operation.function.starts_with("clockwork.operations."),
@@ -108,25 +108,26 @@ fn can_come_back(entry: &StateEntry) -> bool {
     entry.removal().steps().is_some_and(|steps| steps.iter().all(is_own))
 }
 
-/// Whether a resource is at another place than an entry says.
+/// True if a resource is at another place than an entry says.
 fn is_elsewhere(entry: &StateEntry, resource: &CompiledResource) -> bool {
     let is_renamed = !has_place(&entry.identity) && entry.identity != of_code(&entry.address);
     entry.identity != resource.identity && (has_place(&entry.identity) || is_renamed)
 }
 
-/// Whether a thing and a new one cannot be there together.
+/// True if a thing and a new one cannot be there together.
 fn blocks(entry: &StateEntry, resource: &CompiledResource) -> bool {
     if overlap(&entry.identity, &resource.identity) {
         return true;
     }
-    let takes = |claim: &String| resource.claims.contains(claim);
+    let wanted = || std::iter::once(&resource.identity).chain(&resource.claims);
+    let mut held = std::iter::once(&entry.identity).chain(&entry.claims);
     // Format 1 kept no claims: what may be shared is taken for shared.
     let is_unknown =
         entry.claims.is_empty() && entry.address == resource.address && !resource.claims.is_empty();
-    entry.claims.iter().any(takes) || is_unknown
+    held.any(|held| wanted().any(|wanted| collide(held, wanted))) || is_unknown
 }
 
-/// Whether a thing that stays where it is gets a claim that another one gives up in the same run. Both come back
+/// True if a thing that stays where it is gets a claim that another one gives up in the same run. Both come back
 /// together.
 fn takes_from_another(
     entry: &StateEntry,
@@ -135,21 +136,23 @@ fn takes_from_another(
     wanted: &[CompiledResource],
 ) -> bool {
     let taken: Vec<&String> = own.claims.iter().filter(|claim| !entry.claims.contains(claim)).collect();
-    let gives = |other: &&StateEntry| {
+    // It may have another name by then.
+    let is_its = |resource: &CompiledResource, other: &StateEntry| {
+        (resource.identity == other.identity || resource.address == other.address)
+            && resource.hosts.has(&other.host)
+    };
+    let gives = |other: &StateEntry| {
         other.host == entry.host
             && other.identity != entry.identity
-            && other.claims.iter().any(|claim| taken.contains(&claim))
-            && wanted
-                .iter()
-                .any(|resource| resource.identity == other.identity && resource.hosts.has(&other.host))
+            && other.claims.iter().any(|claim| taken.iter().any(|taken| collide(claim, taken)))
+            && wanted.iter().any(|resource| is_its(resource, other))
     };
-    !taken.is_empty() && state.entries().iter().any(|other| gives(&other))
+    !taken.is_empty() && state.entries().iter().any(gives)
 }
 
-/// Whether a thing that stays where it is gives up a claim that another resource takes in the same run.
+/// True if a thing that stays where it is gives up a claim that another resource takes in the same run.
 fn is_in_the_way(entry: &StateEntry, own: &CompiledResource, wanted: &[CompiledResource]) -> bool {
-    let given_up: HashSet<&String> =
-        entry.claims.iter().filter(|claim| !own.claims.contains(claim)).collect();
+    let given_up: Vec<&String> = entry.claims.iter().filter(|claim| !own.claims.contains(claim)).collect();
     let others = wanted.iter().filter(|other| other.identity != own.identity && other.hosts.has(&entry.host));
-    !given_up.is_empty() && others.flat_map(|other| &other.claims).any(|claim| given_up.contains(claim))
+    others.flat_map(|other| &other.claims).any(|claim| given_up.iter().any(|given| collide(given, claim)))
 }

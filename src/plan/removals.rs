@@ -62,8 +62,8 @@ impl<'a> Target<'a> {
 
 /// Puts the work in order: what needs something goes before it.
 ///
-/// What was deployed is taken down the way it was when it was deployed, and where it was: main.py may say
-/// something else by now. `unremovable` gets what does not say how it is taken down.
+/// A thing is taken down as it was deployed, and on the hosts where it was deployed: main.py may say something else by
+/// now. `unremovable` gets the things of which nobody knows how they are taken down.
 pub fn removals(all: &[Target<'_>], unremovable: &mut Vec<Unremovable>) -> Result<Vec<Work>> {
     let places: HashMap<&Address, usize> =
         all.iter().enumerate().map(|(place, target)| (&target.address, place)).collect();
@@ -107,7 +107,7 @@ fn parts(target: &Target<'_>, unremovable: &mut Vec<Unremovable>) -> Vec<(String
     for entry in &target.entries {
         let steps = match (entry.removal(), declared) {
             (Removal::Steps(steps), _) => steps,
-            (_, Some(steps)) => steps.clone(),
+            (_, Some(steps)) => completed(entry, steps),
             (removal, None) => {
                 stays(Some(&entry.host), &removal);
                 continue;
@@ -119,4 +119,18 @@ fn parts(target: &Target<'_>, unremovable: &mut Vec<Unremovable>) -> Vec<(String
         }
     }
     parts.into_iter().map(|(identity, hosts, steps)| (identity, Hosts::Only(hosts), steps)).collect()
+}
+
+/// The steps of an entry that are known, together with those of main.py for the ones that are not.
+fn completed(entry: &StateEntry, declared: &[Step]) -> Vec<Step> {
+    let deployed = entry.deployed.iter().map(|deployed| &deployed.removal);
+    let known = deployed.chain(entry.pending.iter().map(|pending| &pending.removal));
+    let known = known.filter_map(Removal::steps).flatten();
+    let mut all: Vec<Step> = Vec::new();
+    for step in known.chain(declared).chain(&entry.leftovers) {
+        if !all.iter().any(|other| other.does_the_same(step)) {
+            all.push(step.clone());
+        }
+    }
+    all
 }

@@ -27,11 +27,11 @@ pub struct SavedPlan {
     pub source: PathBuf,
     /// The resources that it is limited to; all of them where there are none.
     pub targets: Vec<String>,
-    /// Whether what main.py no longer has is removed.
+    /// True if things that main.py no longer has are removed.
     pub prune: bool,
     /// By resource, the hash of the code that brings it up.
     wanted: BTreeMap<String, String>,
-    /// What is going to be done.
+    /// The planned actions, by resource and host.
     resources: Vec<ResourceOutcome>,
 }
 
@@ -56,14 +56,18 @@ impl SavedPlan {
         }
     }
 
-    /// Whether a file of that name can be taken for a plan: anything else is Python.
+    /// True if a file of that name can be taken for a plan: anything else is Python.
     pub fn can_be(path: &Path) -> bool {
         path.extension().is_some_and(|end| end == "json")
     }
 
     /// Writes it, for the user's eyes only: a diff can show what is nobody else's business.
     pub fn write(&self, path: &Path) -> Result<()> {
-        if std::fs::read_to_string(path).is_ok_and(|text| format_of(&text).is_none()) {
+        let is_other = match std::fs::read_to_string(path) {
+            Ok(text) => !is_plan(&text),
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        };
+        if is_other {
             let message =
                 format!("{} is there already, and is no plan: give --out another name", path.display());
             return Err(Error::Settings(message));
@@ -94,7 +98,7 @@ impl SavedPlan {
         }
     }
 
-    /// How the plan that is made now differs from this one; nothing where it is the same.
+    /// The differences between this plan and the one that is made now.
     pub fn moved(&self, wanted: &[CompiledResource], outcome: &DeployOutcome) -> Vec<String> {
         let mut moved = Vec::new();
         let now = fingerprints(wanted);
@@ -127,10 +131,19 @@ impl SavedPlan {
 }
 
 fn fingerprints(wanted: &[CompiledResource]) -> BTreeMap<String, String> {
-    wanted.iter().map(|wanted| (wanted.address.to_string(), wanted.steps_fingerprint.clone())).collect()
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    for resource in wanted {
+        let own = all.entry(resource.address.to_string()).or_default();
+        // Several may share an address where their hosts differ.
+        if !own.is_empty() {
+            own.push('+');
+        }
+        own.push_str(&resource.steps_fingerprint);
+    }
+    all
 }
 
-/// What is part of the plan, without what differs from one look at a host to the next.
+/// The rows that are part of the plan, without the values that differ from one look at a host to the next.
 fn of_interest(outcome: &DeployOutcome, prune: bool) -> Vec<ResourceOutcome> {
     let planned = outcome.resources.iter().filter(|resource| prune || !resource.gone);
     planned
@@ -150,6 +163,13 @@ fn of_interest(outcome: &DeployOutcome, prune: bool) -> Vec<ResourceOutcome> {
         })
         .collect()
 }
+
+/// True if a document looks like a plan of any format. The state has a format too.
+fn is_plan(text: &str) -> bool {
+    let document = serde_json::from_str::<serde_json::Value>(text);
+    document.is_ok_and(|document| document.get("wanted").is_some()) && format_of(text).is_some()
+}
+
 /// The format that a document says it has.
 fn format_of(text: &str) -> Option<u64> {
     serde_json::from_str::<serde_json::Value>(text).ok()?.get("format")?.as_u64()

@@ -1,8 +1,9 @@
 //! Tests of rounds and notifications.
 
 use super::*;
-use crate::outcome::Prior;
-use crate::outcome::{ArtifactOutcome, ArtifactReport, DeployOutcome, OperationOutcome, ResourceOutcome};
+use crate::outcome::{
+    ArtifactOutcome, ArtifactReport, DeployOutcome, OperationOutcome, Prior, ResourceOutcome,
+};
 
 fn resource(name: &str, host: &str, action: Action) -> ResourceOutcome {
     let operation = OperationOutcome {
@@ -77,6 +78,38 @@ fn tells_drift_from_what_main_py_wants() {
     assert_eq!(round.missing[0].outcome.address.name, "unwritten");
     assert_eq!(round.watched, 6);
     assert!(!round.is_well());
+}
+
+#[test]
+fn the_state_tells_drift_from_what_is_pending() {
+    for (action, settled, drifted, pending) in [
+        (Action::Drifted, true, 1, 0),
+        (Action::Drifted, false, 0, 1),
+        (Action::Conditional, true, 0, 0),
+        (Action::Conditional, false, 0, 1),
+        (Action::Change, true, 0, 1),
+        (Action::Create, false, 0, 1),
+        (Action::Unchanged, true, 0, 0),
+        (Action::Unchanged, false, 0, 0),
+        (Action::Skipped, false, 0, 0),
+    ] {
+        let prior = Prior { settled, ..Prior::default() };
+        let round = round(vec![ResourceOutcome { prior, ..resource("a", "h", action) }]);
+        assert_eq!((round.drifted.len(), round.pending.len()), (drifted, pending), "{action:?} {settled}");
+    }
+}
+
+#[test]
+fn only_protected_drift_that_would_be_replaced_stays() {
+    for (protected, replaces, is_repaired) in
+        [(false, false, true), (false, true, true), (true, false, true), (true, true, false)]
+    {
+        let prior = Prior { settled: true, protected };
+        let drifted = ResourceOutcome { replaces, prior, ..resource("a", "h", Action::Drifted) };
+        let mut round = round(vec![drifted]);
+        assert_eq!(round.repairable().len(), usize::from(is_repaired), "{protected} {replaces}");
+        assert_eq!(round.notes.is_empty(), is_repaired);
+    }
 }
 
 #[test]
