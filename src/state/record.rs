@@ -62,7 +62,8 @@ fn deployed(state: &mut State, outcome: &ResourceOutcome, wanted: &CompiledResou
     let pending = entry.pending.take();
     // A thing that another resource had before is this one's alone by now.
     let former = entry.deployed.iter().map(|deployed| &deployed.removal);
-    let former: Vec<Removal> = former.chain(pending.iter().map(|pending| &pending.removal)).cloned().collect();
+    let former: Vec<Removal> =
+        former.chain(pending.iter().map(|pending| &pending.removal)).cloned().collect();
     for removal in &former {
         if let Removal::Steps(steps) = removal {
             entry.keep_leftovers(steps, &wanted.removal);
@@ -90,22 +91,19 @@ fn deployed(state: &mut State, outcome: &ResourceOutcome, wanted: &CompiledResou
     });
 }
 
-/// Work that was announced was not begun.
+/// Work that was announced was not begun: all is as it was before.
 fn settle(state: &mut State, before: &State, outcome: &ResourceOutcome) {
     let Some(place) = state.entries.iter().position(|e| e.is(&outcome.host, &outcome.identity)) else {
         return;
     };
-    let entry = &mut state.entries[place];
-    // Work that an earlier run has begun may have left something all the same.
-    let known = before.get(&outcome.host, &outcome.identity);
-    let begun_before = known.is_some_and(|entry| entry.pending.is_some());
-    if outcome.error.is_none() && !begun_before {
-        entry.pending = None;
-        if entry.deployed.is_none() && entry.leftovers.is_empty() {
-            state.entries.remove(place);
-        } else if let Some(known) = known {
-            entry.leftovers.clone_from(&known.leftovers);
-        }
+    // An error tells of work that may have been begun; what is not pending has been settled already.
+    if outcome.error.is_some() || state.entries[place].pending.is_none() {
+        return;
+    }
+    match before.get(&outcome.host, &outcome.identity) {
+        Some(known) => state.entries[place].clone_from(known),
+        None if state.entries[place].deployed.is_none() => drop(state.entries.remove(place)),
+        None => state.entries[place].pending = None,
     }
 }
 
