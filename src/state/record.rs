@@ -19,7 +19,10 @@ pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[CompiledR
             entry.pending = Some(pending(PendingAction::Remove, removal));
         } else if let Some(wanted) = wanted.get(&outcome.address, &outcome.host) {
             let entry = state.entry(wanted, &outcome.host);
+            let former = std::mem::take(&mut entry.claims);
             describe(entry, wanted);
+            // Nobody knows yet whether the thing gives up what it has.
+            entry.claims.extend(former.into_iter().filter(|claim| !wanted.claims.contains(claim)));
             // An earlier run may have left something else here.
             if let Some(Pending { removal: Removal::Steps(steps), .. }) = entry.pending.take() {
                 entry.keep_leftovers(&steps, &wanted.removal);

@@ -143,6 +143,21 @@ fn what_is_announced_and_not_begun_is_as_it_was() {
 }
 
 #[test]
+fn what_a_broken_off_run_may_have_given_up_or_taken_is_claimed() {
+    let mut state = State::default();
+    let mut one = coded("a", "container:a", &["rm a"]);
+    one.claims = vec!["port:tcp/80".into(), "port:tcp/90".into()];
+    deploy(&mut state, &one);
+    one.claims = vec!["port:tcp/81".into(), "port:tcp/90".into()];
+    run(&mut state, Action::Change, &failed(&one), std::slice::from_ref(&one));
+    let mut claims = state.entries[0].claims.clone();
+    claims.sort();
+    assert_eq!(claims, ["port:tcp/80", "port:tcp/81", "port:tcp/90"]);
+    deploy(&mut state, &one);
+    assert_eq!(state.entries[0].claims, one.claims);
+}
+
+#[test]
 fn what_is_put_back_is_known_as_it_was_before_the_run() {
     let mut state = State::default();
     deploy(&mut state, &file("a", "/1"));
