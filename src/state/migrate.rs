@@ -36,18 +36,36 @@ fn from_1(mut document: Value) -> Result<Value, String> {
         let entry = entry.as_object().ok_or("an entry is no object")?;
         migrated.extend(split(entry)?);
     }
-    // Two entries of one identity on a host: the later one has the thing by now.
     let mut kept: Vec<Value> = Vec::new();
     for entry in migrated {
         let same = |other: &Value| other["host"] == entry["host"] && other["identity"] == entry["identity"];
         match kept.iter().position(same) {
-            Some(place) if kept[place].get("deployed").is_none_or(Value::is_null) => kept[place] = entry,
-            Some(_) if entry.get("deployed").is_none_or(Value::is_null) => {}
-            Some(place) => kept[place] = entry,
+            Some(place) => kept[place] = merge(kept[place].take(), entry),
             None => kept.push(entry),
         }
     }
     Ok(json!({ "format": 2, "lineage": "", "resources": kept }))
+}
+
+/// Two entries of one thing become one. The resource that has deployed it last has it by now, and keeps all steps.
+fn merge(one: Value, other: Value) -> Value {
+    let at = |entry: &Value| entry["deployed"]["at"].as_str().unwrap_or_default().to_owned();
+    let (mut owner, mut former) = if at(&one) > at(&other) { (one, other) } else { (other, one) };
+    if owner["pending"].is_null() && !former["pending"].is_null() {
+        owner["pending"] = former["pending"].take();
+    }
+    let steps =
+        |entry: &Value, part: &str| entry[part]["removal"]["steps"].as_array().cloned().unwrap_or_default();
+    let leftovers = |entry: &Value| entry["leftovers"].as_array().cloned().unwrap_or_default();
+    let known = [steps(&owner, "deployed"), steps(&owner, "pending")].concat();
+    let mut kept = leftovers(&owner);
+    for step in [steps(&former, "deployed"), steps(&former, "pending"), leftovers(&former)].concat() {
+        if !known.contains(&step) && !kept.contains(&step) {
+            kept.push(step);
+        }
+    }
+    owner["leftovers"] = Value::Array(kept);
+    owner
 }
 
 /// The things of one entry: the one that was deployed, and those that are elsewhere.
