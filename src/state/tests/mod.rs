@@ -1,6 +1,8 @@
 //! The rights of a run over the state, and the knowledge that it must never lose.
 
+mod migration;
 mod names;
+mod properties;
 mod record;
 mod store;
 
