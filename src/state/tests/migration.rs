@@ -3,11 +3,11 @@
 use super::*;
 
 /// The start of a container's removal code, as format 1 wrote it.
-const ENGINE: &str = r##"# Without an engine that answers nobody can tell what is there; pyinfra would take it for nothing at all.
+const ENGINE: &str = r#"# Without an engine that answers nobody can tell what is there; pyinfra would take it for nothing at all.
 trouble = host.get_fact(Command, command="if command -v docker >/dev/null; then out=$(docker version 2>&1 >/dev/null) || echo \"$out\"; else echo 'Docker is not installed on this host, or not on its PATH, so nobody can tell whether the container is there'; fi")
 if trouble:
     raise RuntimeError(trouble)
-"##;
+"#;
 
 /// The state that Clockwork 0.1.0 wrote for one resource of each kind.
 const OF_0_1_0: &str = include_str!("../../../tests/data/version_0_1_0/state.json");
@@ -283,9 +283,8 @@ fn the_last_of_two_resources_at_one_place_has_it_and_no_step_is_lost() {
     let state = migrated(&[entry("b", &moved), has.clone()]);
     assert_eq!(things(&state), [thing("path:/y", &["/y"]), thing("path:/x", &["/x"])]);
     assert_eq!((state.entries()[1].address.name.as_str(), state.entries()[1].leftovers.len()), ("a", 0));
-    let elsewhere = Value::Object(Map::from_iter(
-        has.as_object().unwrap().clone().into_iter().chain([("host".to_owned(), json!("db1"))]),
-    ));
+    let mut elsewhere = has.clone();
+    elsewhere["host"] = json!("db1");
     assert_eq!(migrated(&[has, elsewhere]).entries().len(), 2, "another host has another thing");
 }
 

@@ -116,7 +116,7 @@ proptest! {
         for Turn { place, network, planned, end, removes } in turns {
             let resource = thing(place, network);
             let error = (end == End::Failed).then(|| "no".to_owned());
-            let done = ResourceOutcome { removes, error, ..outcome(&resource, planned) };
+            let done = ResourceOutcome { error, removes, ..outcome(&resource, planned) };
             run(&mut state, planned, &done, std::slice::from_ref(&resource));
         }
         let (_folder, store) = new_store();
@@ -149,7 +149,7 @@ proptest! {
         wanted.secrets = vec![secret.clone()];
         wanted.named_secrets.0.insert("PASSWORD".into(), secret.clone());
         wanted.seal(&lineage, fields);
-        wanted.content.get_or_insert_with(|| crate::hash::sha256(secret.as_bytes()));
+        wanted.content = Some(crate::hash::sha256(secret.as_bytes()));
         store.update(|state| deploy(state, &wanted)).unwrap();
         let text = fs::read_to_string(&store.path).unwrap();
         let escaped = Value::String(secret.clone()).to_string();
