@@ -36,18 +36,36 @@ fn from_1(mut document: Value) -> Result<Value, String> {
         let entry = entry.as_object().ok_or("an entry is no object")?;
         migrated.extend(split(entry)?);
     }
-    // Two entries of one identity on a host: the later one has the thing by now.
     let mut kept: Vec<Value> = Vec::new();
     for entry in migrated {
         let same = |other: &Value| other["host"] == entry["host"] && other["identity"] == entry["identity"];
         match kept.iter().position(same) {
-            Some(place) if kept[place].get("deployed").is_none_or(Value::is_null) => kept[place] = entry,
-            Some(_) if entry.get("deployed").is_none_or(Value::is_null) => {}
-            Some(place) => kept[place] = entry,
+            Some(place) => kept[place] = merge(kept[place].take(), entry),
             None => kept.push(entry),
         }
     }
     Ok(json!({ "format": 2, "lineage": "", "resources": kept }))
+}
+
+/// Two entries of one thing become one. The resource that has deployed it last has it by now, and keeps all steps.
+fn merge(one: Value, other: Value) -> Value {
+    let at = |entry: &Value| entry["deployed"]["at"].as_str().unwrap_or_default().to_owned();
+    let (mut owner, mut former) = if at(&one) > at(&other) { (one, other) } else { (other, one) };
+    if owner["pending"].is_null() && !former["pending"].is_null() {
+        owner["pending"] = former["pending"].take();
+    }
+    let steps =
+        |entry: &Value, part: &str| entry[part]["removal"]["steps"].as_array().cloned().unwrap_or_default();
+    let leftovers = |entry: &Value| entry["leftovers"].as_array().cloned().unwrap_or_default();
+    let known = [steps(&owner, "deployed"), steps(&owner, "pending")].concat();
+    let mut kept = leftovers(&owner);
+    for step in [steps(&former, "deployed"), steps(&former, "pending"), leftovers(&former)].concat() {
+        if !known.contains(&step) && !kept.contains(&step) {
+            kept.push(step);
+        }
+    }
+    owner["leftovers"] = Value::Array(kept);
+    owner
 }
 
 /// The things of one entry: the one that was deployed, and those that are elsewhere.
@@ -141,20 +159,24 @@ fn read(code: &str) -> Option<(Option<String>, Vec<Step>)> {
 /// `files.file(name="Remove /a", path="/a", present=False)`, and nothing else.
 fn file(code: &str) -> Option<String> {
     let rest = code.strip_prefix("files.file(name=")?;
-    let (_, rest) = unquote(rest)?;
+    let (name, rest) = unquote(rest)?;
     let (path, rest) = unquote(rest.strip_prefix(", path=")?)?;
-    (rest == ", present=False)").then_some(path)
+    (rest == ", present=False)" && name == format!("Remove {path}")).then_some(path)
 }
 
 /// A path with a backslash or a newline in it was removed by `rm -f`.
 fn odd_file(code: &str) -> Option<String> {
     let rest =
         code.strip_prefix("# pyinfra's own facts cannot read a path with a backslash or a newline in it.\n")?;
-    let (_, rest) = unquote(rest.strip_prefix("if host.get_fact(Command, command=")?)?;
+    let (check, rest) = unquote(rest.strip_prefix("if host.get_fact(Command, command=")?)?;
     let (name, rest) = unquote(rest.strip_prefix("):\n    server.shell(name=")?)?;
     let path = name.strip_prefix("Remove ")?.to_owned();
     let (command, rest) = unquote(rest.strip_prefix(", commands=[")?)?;
-    (rest == "])" && command == format!("rm -f '{}'", path.replace('\'', r"'\''"))).then_some(path)
+    let quoted = format!("'{}'", path.replace('\'', r"'\''"));
+    let is_whole = rest == "])"
+        && check == format!("test ! -e {quoted} || echo there")
+        && command == format!("rm -f {quoted}");
+    is_whole.then_some(path)
 }
 
 /// The container and the networks that the code of a container takes down.
@@ -163,20 +185,34 @@ fn containers(code: &str) -> Option<(String, Vec<String>)> {
     let rest = code.strip_prefix(engine)?.trim_start();
     let (_, rest) = unquote(rest.strip_prefix("trouble = host.get_fact(Command, command=")?)?;
     let rest = rest.strip_prefix(")\nif trouble:\n    raise RuntimeError(trouble)\n")?.trim_start();
-    let (_, rest) = unquote(rest.strip_prefix("docker.container(\n    name=")?)?;
+    let (name, rest) = unquote(rest.strip_prefix("docker.container(\n    name=")?)?;
     let (container, rest) = unquote(rest.strip_prefix(",\n    container=")?)?;
     let mut rest = rest.strip_prefix(",\n    present=False,\n    start=False,\n)")?.trim_start();
     let mut networks = Vec::new();
     while !rest.is_empty() {
-        let (network, after) =
-            unquote(rest.strip_prefix("found = (host.get_fact(DockerNetwork, object_id=")?)?;
-        let after = after.strip_prefix(") or [{}])[0]\n")?;
-        // The rest of the block says the same for each network.
-        let end = after.find("== [{}],\n    )")? + "== [{}],\n    )".len();
+        let literal = rest.strip_prefix("found = (host.get_fact(DockerNetwork, object_id=")?;
+        let (network, after) = unquote(literal)?;
+        let literal = &literal[..literal.len() - after.len()];
+        rest = rest.strip_prefix(&network_block(&container, literal))?.trim_start();
         networks.push(network);
-        rest = after[end..].trim_start();
     }
-    Some((container, networks))
+    (name == format!("{container}: remove container")).then_some((container, networks))
+}
+
+/// The code that takes one network down. `network` is a literal; a container's name needs no escapes.
+fn network_block(container: &str, network: &str) -> String {
+    let inner = &network[1..network.len() - 1];
+    format!(
+        r#"found = (host.get_fact(DockerNetwork, object_id={network}) or [{{}}])[0]
+if (found.get("Labels") or {{}}).get("clockwork.managed"):
+    docker.network(
+        name="{container}: remove network {inner}",
+        network={network},
+        present=False,
+        # Another container may still be attached to it; the last one takes it along.
+        _if=lambda: [n["Containers"] for n in host.get_fact(DockerNetwork, object_id={network}) or []] == [{{}}],
+    )"#
+    )
 }
 
 /// A step that takes one thing down.

@@ -19,7 +19,10 @@ pub fn begin(state: &mut State, planned: &[ResourceOutcome], wanted: &[CompiledR
             entry.pending = Some(pending(PendingAction::Remove, removal));
         } else if let Some(wanted) = wanted.get(&outcome.address, &outcome.host) {
             let entry = state.entry(wanted, &outcome.host);
+            let former = std::mem::take(&mut entry.claims);
             describe(entry, wanted);
+            // Nobody knows yet whether the thing gives up what it has.
+            entry.claims.extend(former.into_iter().filter(|claim| !wanted.claims.contains(claim)));
             // An earlier run may have left something else here.
             if let Some(Pending { removal: Removal::Steps(steps), .. }) = entry.pending.take() {
                 entry.keep_leftovers(&steps, &wanted.removal);
@@ -91,22 +94,19 @@ fn deployed(state: &mut State, outcome: &ResourceOutcome, wanted: &CompiledResou
     });
 }
 
-/// Work that was announced was not begun.
+/// Work that was announced was not begun: all is as it was before.
 fn settle(state: &mut State, before: &State, outcome: &ResourceOutcome) {
     let Some(place) = state.entries.iter().position(|e| e.is(&outcome.host, &outcome.identity)) else {
         return;
     };
-    let entry = &mut state.entries[place];
-    // Work that an earlier run has begun may have left something all the same.
-    let known = before.get(&outcome.host, &outcome.identity);
-    let begun_before = known.is_some_and(|entry| entry.pending.is_some());
-    if outcome.error.is_none() && !begun_before {
-        entry.pending = None;
-        if entry.deployed.is_none() && entry.leftovers.is_empty() {
-            state.entries.remove(place);
-        } else if let Some(known) = known {
-            entry.leftovers.clone_from(&known.leftovers);
-        }
+    // An error tells of work that may have been begun; what is not pending has been settled already.
+    if outcome.error.is_some() || state.entries[place].pending.is_none() {
+        return;
+    }
+    match before.get(&outcome.host, &outcome.identity) {
+        Some(known) => state.entries[place].clone_from(known),
+        None if state.entries[place].deployed.is_none() => drop(state.entries.remove(place)),
+        None => state.entries[place].pending = None,
     }
 }
 
