@@ -246,7 +246,8 @@ impl Project for FakeProject {
         let requests = asking.map(|spec| Request {
             address: spec.address.clone(),
             renamed_from: spec.renamed_from.clone(),
-            template: "file".into(),
+            text: true,
+            instructions: None,
             description: spec.asks.clone(),
             size: crate::resource::ArtifactSize::Small,
             fields: Map::new(),
@@ -308,5 +309,9 @@ impl Source for FakeSource<'_> {
 
     fn place(&self) -> Option<(PathBuf, String)> {
         Some((self.folder.to_path_buf(), "main.py".to_owned()))
+    }
+
+    fn inventory(&self) -> Result<String> {
+        Ok(String::new())
     }
 }
