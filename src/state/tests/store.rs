@@ -16,8 +16,8 @@ fn what_was_deployed_is_read_as_it_was_written() {
     let (_folder, store) = new_store();
     assert_eq!(store.read().unwrap(), State::default());
     store.ensure_lineage().unwrap();
-    let lineage = store.read().unwrap().lineage;
-    assert_eq!(lineage.len(), 32);
+    let State { lineage, key, .. } = store.read().unwrap();
+    assert_eq!((lineage.len(), key.len()), (32, 32));
     let change = |state: &mut State| {
         let mut a = file("a", "/1");
         a.claims = vec!["port:tcp/80".into()];
@@ -28,12 +28,12 @@ fn what_was_deployed_is_read_as_it_was_written() {
     store.update(change).unwrap();
     store.ensure_lineage().unwrap();
     let state = store.read().unwrap();
-    assert_eq!(state.lineage, lineage, "a lineage stays");
+    assert_eq!((&state.lineage, &state.key), (&lineage, &key), "a lineage and its key stay");
     let entry = state.get("@local", "path:/1").unwrap();
     let deployed = entry.deployed.as_ref().unwrap();
     assert_eq!(deployed.fields_fingerprint.as_deref(), Some("fields of a at path:/1"));
     assert_eq!(deployed.removal, Removal::Steps(vec![remove("/1")]));
-    let content = crate::hash::keyed_sha256(lineage.as_bytes(), b"sha");
+    let content = crate::hash::keyed_sha256(key.as_bytes(), b"sha");
     assert_eq!(deployed.content, Some(content));
     assert_eq!(
         (entry.pending.as_ref(), entry.claims.as_slice()),
