@@ -87,7 +87,9 @@ mod tests {
     const LINEAGE: &str = "line";
 
     fn state() -> State {
-        State { lineage: LINEAGE.into(), key: "key".into(), ..State::default() }
+        let mut state = State::default();
+        (state.lineage, state.key) = (LINEAGE.into(), "key".into());
+        state
     }
 
     fn intent(value: Value) -> Intent {
