@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::outcome::{Action, ArtifactReport, CheckOutcome, Failure, HostError, Report, ResourceOutcome};
+use crate::ownership::Ownership;
 use crate::resource::Address;
 
 pub use notification::{Kind, Notification, NotificationLog};
@@ -111,17 +112,24 @@ impl Round {
         self.host_errors = report.deploy.host_errors;
     }
 
-    /// The drifted resources that may be repaired. A protected one is not replaced; a note says so.
+    /// The drifted resources that may be repaired. A protected one is not replaced, and nothing of others is taken;
+    /// a note says so.
     pub fn repairable(&mut self) -> Vec<Place> {
-        let kept = |resource: &&ResourceOutcome| resource.replaces && resource.prior.protected;
-        let notes = self.drifted.iter().filter(kept).map(|resource| {
-            format!(
-                "{} on {} is protected, and is not replaced to repair it",
-                resource.address, resource.host
-            )
-        });
-        self.notes.extend(notes);
-        self.drifted.iter().filter(|resource| !kept(resource)).map(place).collect()
+        let (mut places, mut notes) = (Vec::new(), Vec::new());
+        for resource in &self.drifted {
+            let (address, host) = place(resource);
+            if resource.replaces && resource.prior.protected {
+                notes.push(format!("{address} on {host} is protected, and is not replaced to repair it"));
+            } else if resource.ownership == Ownership::ForeignThing {
+                notes.push(format!(
+                    "{address} on {host} is not repaired, because this project did not make what is there"
+                ));
+            } else {
+                places.push((address, host));
+            }
+        }
+        self.notes.append(&mut notes);
+        places
     }
 
     /// Adds the result of a repair.

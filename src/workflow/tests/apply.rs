@@ -1,7 +1,6 @@
 //! Apply and plan, where nothing has to go.
 
 use super::project::{code, container, file};
-use super::world::Thing;
 use super::*;
 use crate::outcome::Action;
 

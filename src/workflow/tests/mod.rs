@@ -1,17 +1,23 @@
 //! The rules of the workflow, against fakes of all its ports.
 
+mod adopt;
 mod apply;
+mod destroy;
+mod moves;
+mod ownership;
 mod project;
+mod removals;
+mod watch;
 mod world;
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::project::{FakeSource, Spec};
-use self::world::{FakeEngine, Thing, World};
+use self::world::{FakeEngine, Thing, Things, World};
 use super::approval::Question;
 use super::options::Options;
 use super::ports::{Approval, Approver, Process};
@@ -22,7 +28,7 @@ use crate::event::{Observer, Silent};
 use crate::llm::Endpoint;
 use crate::outcome::{Report, ResourceOutcome};
 use crate::settings::Model;
-use crate::state::{State, StateEntry, Store};
+use crate::state::{self, State, StateEntry, Store};
 
 /// The host of most tests.
 const HOST: &str = "h1";
@@ -121,6 +127,12 @@ impl Bed {
         world.things.iter().map(|((host, thing), is)| format!("{host} {thing}={}", is.content)).collect()
     }
 
+    /// All things, and what is set aside.
+    fn as_it_is(&self) -> (Things, Things) {
+        let world = self.world();
+        (world.things.clone(), world.aside.clone())
+    }
+
     fn put(&self, host: &str, thing: &str, is: Thing) {
         self.world().things.insert((host.to_owned(), thing.to_owned()), is);
     }
@@ -173,12 +185,11 @@ struct FakeApprover {
     answer: Approval,
     can_ask: bool,
     asked: RefCell<Vec<(Report, Question)>>,
-    interrupted: Cell<bool>,
 }
 
 impl FakeApprover {
     fn new(answer: Approval) -> Self {
-        Self { answer, can_ask: true, asked: RefCell::default(), interrupted: Cell::new(false) }
+        Self { answer, can_ask: true, asked: RefCell::default() }
     }
 
     fn yes() -> Self {
@@ -197,7 +208,7 @@ impl Approver for FakeApprover {
 
     fn approve(&self, plan: &Report, question: &Question) -> Result<Approval> {
         self.asked.borrow_mut().push((plan.clone(), *question));
-        if self.interrupted.get() { Err(Error::Interrupted) } else { Ok(self.answer) }
+        Ok(self.answer)
     }
 }
 

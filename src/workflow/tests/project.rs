@@ -41,6 +41,8 @@ pub struct Spec {
     pub asks: Option<String>,
     pub secret: Option<String>,
     pub asserts: bool,
+    /// Its operations are none of Clockwork's own, so that it cannot be set aside.
+    pub foreign_steps: bool,
 }
 
 fn spec(kind: &str, name: &str, thing: String, content: &str) -> Spec {
@@ -62,6 +64,7 @@ fn spec(kind: &str, name: &str, thing: String, content: &str) -> Spec {
         asks: None,
         secret: None,
         asserts: false,
+        foreign_steps: false,
     }
 }
 
@@ -150,7 +153,10 @@ impl Spec {
             state.insert("sha256".into(), json!(sha256(content.as_bytes())));
         }
         Step::Operation(Operation {
-            function: format!("clockwork.operations.fake.{function}"),
+            function: format!(
+                "{}.fake.{function}",
+                if self.foreign_steps { "mine" } else { "clockwork.operations" }
+            ),
             arguments: arguments
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), Argument::Text(value)))

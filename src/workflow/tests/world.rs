@@ -31,7 +31,7 @@ impl Thing {
     }
 }
 
-type Things = BTreeMap<(String, String), Thing>;
+pub type Things = BTreeMap<(String, String), Thing>;
 
 /// All hosts.
 #[derive(Debug, Default)]
