@@ -4,11 +4,11 @@ use super::Run;
 use super::approval::Decision;
 use super::compile::script;
 use super::notes;
-use super::ports::{Aside, Permission, Permissions, ScriptRun, Session};
+use super::ports::{Aside, ScriptRun, Session};
+use super::set_aside::named_for;
 use crate::compile::{Hosts, Phase, Script, Work};
 use crate::error::Result;
-use crate::operation::{Argument, Step};
-use crate::outcome::{Action, DeployOutcome, Failure, Report, ResourceOutcome};
+use crate::outcome::{Action, DeployOutcome, Failure, Report};
 use crate::plan::{self, Moves, Target, Unremovable, removals};
 use crate::resource::{Address, Artifact};
 use crate::state::StateEntry;
@@ -18,13 +18,13 @@ const REMOVALS: &str = "removals.py";
 
 /// The work beside deploy.py.
 #[derive(Clone)]
-struct Beside {
+pub(super) struct Beside {
     /// Orphans go.
     orphans: Vec<Work>,
     /// Things that moved go when the new ones are there.
     moved: Vec<Work>,
     /// Things that are in the way are set aside.
-    set_aside: Vec<Work>,
+    pub(super) set_aside: Vec<Work>,
     /// Things that cannot be put back go first.
     first: Vec<Work>,
 }
@@ -148,10 +148,17 @@ impl Run<'_> {
             self.stop_at_failures(&pruned, &mut stopped);
             rows = plan::merge(rows, pruned);
         }
-        let first = self.take_down(session, report, &beside.first, &planned_removals, None)?;
+        // Nothing new comes on a host that has stopped: nothing goes there either.
+        let first = on_hosts(&beside.first, |_, host| !is_in(&stopped, host));
+        let first = self.take_down(session, report, &first, &planned_removals, None)?;
         self.stop_at_failures(&first, &mut stopped);
-        let aside =
+        let set_aside = on_hosts(&beside.set_aside, |_, host| !is_in(&stopped, host));
+        let beside = &Beside { set_aside, ..beside.clone() };
+        let mut aside =
             self.take_down(session, report, &beside.set_aside, &planned_removals, Some(Aside::SetAside))?;
+        // Where one of them stays in the way, the new things would be made beside it.
+        aside.resources.retain(|resource| resource.error.is_some());
+        stopped.extend(aside.resources.iter().map(|resource| resource.host.clone()));
         let run = self.script_run("deploy.py", deploy, false, &stopped);
         let mut permissions = self.permissions(deploy, &planned_deploy, None);
         for ((host, place), permission) in &mut permissions {
@@ -165,32 +172,15 @@ impl Run<'_> {
         self.record(&deployed)?;
         let gone = self.take_moved_down(session, report, &beside.moved, &planned_removals, &deployed)?;
         let mut outcome = plan::merge(self.rows(back, beside), deployed);
+        outcome = plan::merge(aside, outcome);
         outcome = plan::merge(plan::merge(first, gone), outcome);
         outcome = plan::merge(rows, outcome);
         self.finish(report, outcome, decision)?;
         Ok(decision.prunes())
     }
 
-    /// The permissions under which it is planned to set things aside: what comes after that is planned with the room
-    /// that they make.
-    fn set_aside_permissions(&self, script: &Script, beside: &Beside, session: &dyn Session) -> Permissions {
-        let mut permissions = Permissions::new();
-        for (place, section) in script.sections.iter().enumerate() {
-            let is_aside = |work: &&Work| work.identity == section.identity && work.hosts == section.hosts;
-            if !beside.set_aside.iter().any(|work| is_aside(&work)) {
-                continue;
-            }
-            let room_for = self.room_for(&section.identity);
-            let permission = Permission { aside: Some(Aside::SetAside), room_for, ..Permission::default() };
-            for host in session.hosts().into_iter().filter(|host| section.hosts.has(host)) {
-                permissions.insert((host, place), permission.clone());
-            }
-        }
-        permissions
-    }
-
     /// Takes things down, or sets them aside, and writes down what is gone.
-    fn take_down(
+    pub(super) fn take_down(
         &self,
         session: &mut dyn Session,
         report: &Report,
@@ -233,69 +223,6 @@ impl Run<'_> {
             .iter()
             .flat_map(|work| on_hosts(std::slice::from_ref(work), |_, host| is_there(&work.address, host)));
         self.take_down(session, report, &work.collect::<Vec<_>>(), planned, None)
-    }
-
-    /// Ends what was set aside: it goes where the new things are there, and comes back where one of them failed.
-    fn end_set_aside(
-        &self,
-        session: &mut dyn Session,
-        report: &Report,
-        beside: &Beside,
-        planned: &DeployOutcome,
-        aside: &DeployOutcome,
-        deployed: &mut DeployOutcome,
-    ) -> Result<DeployOutcome> {
-        if beside.set_aside.is_empty() {
-            return Ok(DeployOutcome::default());
-        }
-        let concerned: Vec<&Address> = beside.set_aside.iter().map(|work| &work.address).collect();
-        let failed = |host: &str| {
-            let not_aside = aside.resources.iter().any(|r| r.host == host && r.error.is_some());
-            let not_there = |r: &ResourceOutcome| {
-                r.host == host
-                    && concerned.contains(&&r.address)
-                    && (r.error.is_some() || r.action == Action::Skipped)
-            };
-            not_aside || deployed.resources.iter().any(not_there)
-        };
-        let back = on_hosts(&beside.set_aside, |_, host| failed(host));
-        let gone = on_hosts(&beside.set_aside, |_, host| !failed(host));
-        // All new things go before the first old one comes back: they may hold what it needs.
-        self.take_down(session, report, &back, planned, Some(Aside::Clear))?;
-        let put_back = self.take_down(session, report, &back, planned, Some(Aside::PutBack))?;
-        self.restore(&put_back)?;
-        for resource in &mut deployed.resources {
-            let is_back =
-                put_back.resources.iter().any(|r| r.address == resource.address && r.host == resource.host);
-            if is_back && resource.error.is_none() {
-                let why =
-                    "what it takes the place of was put back, because another resource failed".to_owned();
-                resource.error = Some(why);
-            }
-        }
-        let dropped = self.take_down(session, report, &gone, planned, Some(Aside::Drop))?;
-        // A thing that stays at its place has the entry of the new one.
-        let moved = |r: &&ResourceOutcome| !self.resources.iter().any(|c| c.identity == r.identity);
-        let gone = dropped.resources.iter().filter(moved).cloned().collect();
-        self.record(&DeployOutcome { resources: gone, ..DeployOutcome::default() })?;
-        Ok(plan::merge(put_back, dropped))
-    }
-
-    /// Whether something is set aside: a thing that moves, or one that is going to be replaced where it is.
-    fn makes_room(&self, identity: &str, host: &str, planned: &DeployOutcome) -> bool {
-        let stays = |r: &ResourceOutcome| r.identity == identity && r.host == host && !r.action.is_change();
-        !planned.resources.iter().any(stays)
-    }
-
-    /// The removals that are rows of a report: setting aside a thing that stays at its place is none.
-    fn rows(&self, mut removals: DeployOutcome, beside: &Beside) -> DeployOutcome {
-        let stays = |r: &ResourceOutcome| {
-            let is_aside =
-                beside.set_aside.iter().any(|work| work.identity == r.identity && work.hosts.has(&r.host));
-            is_aside && r.error.is_none() && self.resources.iter().any(|c| c.identity == r.identity)
-        };
-        removals.resources.retain(|resource| !stays(resource));
-        removals
     }
 
     fn stop_at_failures(&self, done: &DeployOutcome, stopped: &mut Vec<String>) {
@@ -374,29 +301,8 @@ impl Run<'_> {
     }
 }
 
-/// Names the steps of a removal for the part of it that is done.
-fn named_for(work: &Work, aside: Option<Aside>) -> Work {
-    let Some(aside) = aside else { return work.clone() };
-    let word = match aside {
-        Aside::SetAside => "set aside",
-        Aside::Clear => "clear the way back",
-        Aside::PutBack => "put back",
-        Aside::Drop => "drop what was set aside",
-    };
-    let mut work = work.clone();
-    for step in &mut work.steps {
-        let Step::Operation(operation) = step else { continue };
-        for (name, value) in &mut operation.arguments {
-            if name == "name" {
-                *value = Argument::Text(format!("{}: {word}", work.address.name));
-            }
-        }
-    }
-    work
-}
-
 /// Limits work to hosts.
-fn on_hosts(work: &[Work], is_chosen: impl Fn(&str, &str) -> bool) -> Vec<Work> {
+pub(super) fn on_hosts(work: &[Work], is_chosen: impl Fn(&str, &str) -> bool) -> Vec<Work> {
     work.iter()
         .filter_map(|work| {
             let Hosts::Only(hosts) = &work.hosts else { return Some(work.clone()) };
@@ -405,4 +311,8 @@ fn on_hosts(work: &[Work], is_chosen: impl Fn(&str, &str) -> bool) -> Vec<Work> 
             (!hosts.is_empty()).then(|| Work { hosts: Hosts::Only(hosts), ..work.clone() })
         })
         .collect()
+}
+
+fn is_in(hosts: &[String], host: &str) -> bool {
+    hosts.iter().any(|other| other == host)
 }

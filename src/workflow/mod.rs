@@ -15,6 +15,7 @@ mod notes;
 pub mod options;
 pub mod ports;
 mod scope;
+mod set_aside;
 #[cfg(test)]
 mod tests;
 pub mod watch;

@@ -143,7 +143,52 @@ fn a_container_that_moves_and_keeps_its_port_comes_back_where_another_fails() {
     assert_eq!(bed.as_it_is(), before, "{:?}", bed.log());
     bed.world().failing.clear();
     assert_eq!(bed.apply(&specs).failure, None);
-    assert_eq!(bed.known(), ["h1 container:c", "h1 container:d"]);
+    assert_eq!(sorted(bed.known()), ["h1 container:c", "h1 container:d"]);
+}
+
+#[test]
+fn what_overlaps_comes_back_where_another_move_fails() {
+    let bed = Bed::new();
+    bed.apply_well(&[file("a", "/a", "x"), file("b", "/b", "x")]);
+    let before = bed.as_it_is();
+    bed.world().failing.insert("path:/b/c".into());
+    let specs = [file("a", "/a/c", "x"), file("b", "/b/c", "x")];
+    assert_eq!(failed(&bed.apply(&specs)), "DeployError");
+    assert_eq!(bed.as_it_is(), before, "{:?}", bed.log());
+    assert!(bed.entry(HOST, "path:/a/c").is_none());
+    bed.world().failing.clear();
+    assert_eq!(bed.apply(&specs).failure, None);
+    assert_eq!(sorted(bed.known()), ["h1 path:/a/c", "h1 path:/b/c"]);
+}
+
+#[test]
+fn containers_that_swap_their_names_come_back_where_one_fails() {
+    for failing in ["", "container:a", "container:b"] {
+        let bed = Bed::new();
+        bed.apply_well(&[container("a", "a", "v1", &[80]), container("b", "b", "v1", &[81])]);
+        let (before, state) = (bed.as_it_is(), bed.state());
+        bed.world().failing.insert(failing.into());
+        let report = bed.apply(&[container("a", "b", "v1", &[80]), container("b", "a", "v1", &[81])]);
+        if failing.is_empty() {
+            assert_eq!((report.failure, bed.world().aside.len(), bed.known().len()), (None, 0, 2));
+            assert_eq!(bed.entry(HOST, "container:a").unwrap().address.name, "b");
+        } else {
+            assert_eq!((failed(&report), bed.as_it_is(), bed.state()), ("DeployError", before, state));
+        }
+    }
+}
+
+#[test]
+fn on_a_host_that_has_stopped_nothing_goes() {
+    let bed = Bed::new();
+    bed.apply_well(&[code("old", "old"), file("a", "/a", "x"), file("orphan", "/orphan", "x")]);
+    let before = bed.as_it_is();
+    bed.world().stuck.insert("path:/orphan".into());
+    let options = Options { fail_fast: true, prune: true, ..Options::new(Verb::Apply) };
+    let specs = [code("new", "new").was("old"), file("a", "/a/b", "x")];
+    let report = bed.run(Some(&specs), &options, None).unwrap();
+    assert_eq!((failed(&report), bed.as_it_is()), ("DeployError", before));
+    assert_eq!(bed.log(), ["h1 remove path:/orphan"]);
 }
 
 #[test]
@@ -238,4 +283,9 @@ fn a_plan_of_a_move_says_that_something_goes() {
         (failed(&report), bed.log().len(), bed.known()),
         ("DeclinedError", 0, vec!["h1 path:/a".to_owned()])
     );
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort_unstable();
+    lines
 }

@@ -356,11 +356,8 @@ fn set_aside(
             let taken = world.things.remove(&place);
             taken.map(|taken| world.aside.insert(place, taken)).is_some()
         }
-        Aside::Clear if is_aside => {
-            let room = permission.room_for.iter().map(|room| (host.to_owned(), room.clone()));
-            let cleared: Vec<_> = std::iter::once(place).chain(room).collect();
-            cleared.iter().filter(|place| world.things.remove(place).is_some()).count() > 0
-        }
+        // Only a new thing of the same name is found: one elsewhere has removals of its own.
+        Aside::Clear if is_aside && path_of(thing).is_none() => world.things.remove(&place).is_some(),
         Aside::Clear => false,
         Aside::PutBack => match world.aside.remove(&place) {
             Some(back) => {
