@@ -3,36 +3,36 @@
 use super::Run;
 use super::ports::{Approval, Aside, Permission, Permissions};
 use crate::compile::Script;
-use crate::identity::overlap;
 use crate::error::{Error, Result};
+use crate::identity::overlap;
 use crate::outcome::{DeployOutcome, Failure, Report, ResourceOutcome};
 use crate::ownership::Ownership;
 use crate::plan;
 use crate::resource::CompiledResource;
 
-/// What is at stake in a plan: the reasons to ask somebody.
+/// The stakes of a plan: the reasons to ask somebody.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a reason of its own")]
 pub struct Question {
-    /// Whether it destroys all.
+    /// True if it destroys all.
     pub destroys: bool,
-    /// Whether something is removed or replaced.
+    /// True if something is removed or replaced.
     pub takes_away: bool,
-    /// Whether something that is not the project's own is overwritten, replaced or removed.
+    /// True if something that is not the project's own is overwritten, replaced or removed.
     pub takes_over: bool,
     /// The number of orphans that would be removed if the answer says so.
     pub orphans: usize,
-    /// Whether a text is deployed that a model wrote in this run.
+    /// True if a text is deployed that a model wrote in this run.
     pub new_texts: bool,
 }
 
 impl Question {
-    /// Whether somebody has to be asked.
+    /// True if somebody has to be asked.
     pub fn is_needed(&self) -> bool {
         self.destroys || self.takes_away || self.takes_over || self.orphans > 0 || self.new_texts
     }
 
-    /// Whether an answer that says nothing means no.
+    /// True if an answer that says nothing means no.
     pub fn defaults_to_no(&self) -> bool {
         self.destroys || self.takes_away || self.takes_over || self.orphans > 0
     }
@@ -73,7 +73,8 @@ impl Run<'_> {
         let question = self.question(report, planned);
         let go = Decision::Go { prune: self.options.prune };
         let approver = self.ports.approver;
-        let nobody = !self.options.yes && self.options.saved.is_none() && approver.is_none_or(|a| !a.can_ask());
+        let nobody =
+            !self.options.yes && self.options.saved.is_none() && approver.is_none_or(|a| !a.can_ask());
         if nobody && let Some(refusal) = self.refusal(report, planned) {
             return Err(refusal);
         }
@@ -120,7 +121,10 @@ impl Run<'_> {
         }
         let executes = |r: &&ResourceOutcome| {
             let compiled = self.resources.iter().find(|compiled| compiled.address == r.address);
-            r.action.is_change() && !r.gone && report.has_written(&r.address) && compiled.is_some_and(|compiled| compiled.executes)
+            r.action.is_change()
+                && !r.gone
+                && report.has_written(&r.address)
+                && compiled.is_some_and(|compiled| compiled.executes)
         };
         let written: Vec<String> = planned.resources.iter().filter(executes).map(named).collect();
         if written.is_empty() {
@@ -169,7 +173,12 @@ impl Run<'_> {
     }
 
     /// The permissions for the sections of a script, now that its plan is approved.
-    pub(super) fn permissions(&self, script: &Script, planned: &DeployOutcome, aside: Option<Aside>) -> Permissions {
+    pub(super) fn permissions(
+        &self,
+        script: &Script,
+        planned: &DeployOutcome,
+        aside: Option<Aside>,
+    ) -> Permissions {
         let mut permissions = Permissions::new();
         for (place, section) in script.sections.iter().enumerate() {
             for resource in &planned.resources {

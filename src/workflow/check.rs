@@ -28,7 +28,8 @@ pub(super) fn run(
         .filter(|resource| resource.error.is_none() && resource.action != Action::Skipped)
         .map(|resource| (&resource.address, resource.host.as_str()))
         .collect();
-    let wanted = |address: &Address, host: &str| options.verb == Verb::Check || good.contains(&(address, host));
+    let wanted =
+        |address: &Address, host: &str| options.verb == Verb::Check || good.contains(&(address, host));
     let (checks, away) = session.check(&scope.places, &wanted)?;
     report.checks = checks;
     report.deploy.host_errors.extend(away);

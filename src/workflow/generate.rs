@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::Ports;
 use super::options::Options;
 use super::ports::Project;
 use super::scope::Scope;
-use super::Ports;
 use crate::cli::Verb;
 use crate::error::{Error, Result};
 use crate::llm::{self, Endpoint, Generation, Prepared};
@@ -17,7 +17,7 @@ use crate::outcome::{ArtifactOutcome, ArtifactReport, Failure, Report};
 use crate::resource::{Address, Artifact};
 use crate::settings::Settings;
 
-/// What the model wrote, by resource.
+/// The model's answers, by resource.
 pub(super) type Artifacts = Vec<(Address, Artifact)>;
 
 /// The artifacts that the lock knows, for steps that take resources down. A lock that cannot be read is as good as
@@ -43,8 +43,7 @@ pub(super) fn generate(
     }
     let mut lock = Lock::load(&project.folder().join(lockfile::FILE_NAME))?;
     let mut prepared = llm::prepare(requests, &lock, &options.regenerate)?;
-    let lacking =
-        if options.unattended { leave_out(project, scope, &mut prepared) } else { Vec::new() };
+    let lacking = if options.unattended { leave_out(project, scope, &mut prepared) } else { Vec::new() };
     if options.locked {
         prepared.ensure_complete()?;
     }
@@ -113,9 +112,9 @@ fn ask(
     let observer = &*ports.observer;
     let mut done = None;
     let work = || {
-        done = Some(runtime.block_on(llm::generate(
-            prepared, &endpoint, settings, lock, &check, observer, &cancel,
-        )));
+        done = Some(
+            runtime.block_on(llm::generate(prepared, &endpoint, settings, lock, &check, observer, &cancel)),
+        );
     };
     ports.process.wait_for(&|| cancel.cancel(), Box::new(work))?;
     match broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -139,7 +138,7 @@ fn leave_out(project: &dyn Project, scope: &mut Scope, prepared: &mut Prepared) 
     lacking
 }
 
-/// What the lock has and what would be asked for, without asking.
+/// The answers that the lock has, and the questions that would be asked, without asking.
 fn looked_up(prepared: Prepared, settings: &Settings) -> Vec<ArtifactReport> {
     let endpoint = Endpoint::remote(settings).unwrap_or_else(|| Endpoint::small("", "local"));
     let missing: Vec<ArtifactReport> = prepared

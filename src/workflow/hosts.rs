@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Ports;
 use super::options::Options;
 use super::ports::{Project, Session, SessionOptions};
 use super::scope::Scope;
-use super::Ports;
 use crate::error::Result;
 use crate::intent::SecretValues;
 use crate::settings::Settings;
@@ -23,7 +23,10 @@ pub(super) fn in_session(
     secrets: &SecretValues,
     work: impl FnOnce(&mut dyn Session) -> Result<()>,
 ) -> Result<()> {
-    let observer = Arc::new(crate::redact::RedactingObserver { inner: Arc::clone(&ports.observer), redactor: redactor.clone() });
+    let observer = Arc::new(crate::redact::RedactingObserver {
+        inner: Arc::clone(&ports.observer),
+        redactor: redactor.clone(),
+    });
     let session = SessionOptions {
         inventory,
         folder: &settings.output_dir,

@@ -16,9 +16,9 @@ pub mod options;
 pub mod ports;
 mod scope;
 mod set_aside;
-pub mod watch;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,10 +27,10 @@ use crate::cli::Verb;
 use crate::compile::{Deployment, Hosts};
 use crate::error::{Error, Result};
 use crate::event::Observer;
+use crate::graph::Graph;
 use crate::intent::SecretValues;
 use crate::outcome::Report;
 use crate::redact;
-use crate::graph::Graph;
 use crate::resource::{CompiledResource, DeclaredResource};
 use crate::settings::Settings;
 use crate::state::{Rename, Store};
@@ -86,7 +86,7 @@ struct Run<'a> {
 
 /// Runs a command as far as its verb says.
 ///
-/// What stops it before there is anything to report is an error; what fails later stands in the report, beside
+/// A failure before there is anything to report is an error; one that comes later stands in the report, beside
 /// what had been done.
 pub fn run(ports: &Ports<'_>, options: &Options) -> Result<Report> {
     let started = Instant::now();
@@ -128,9 +128,17 @@ fn stages(ports: &Ports<'_>, options: &Options, report: &mut Report) -> Result<(
         }
         let inventory = project.inventory()?;
         let (redactor, secrets) = (redact::Redactor::default(), SecretValues::default());
-        return hosts::in_session(ports, options, project, &settings, &scope, &inventory, &redactor, &secrets, |session| {
-            check::run(session, options, &scope, report)
-        });
+        return hosts::in_session(
+            ports,
+            options,
+            project,
+            &settings,
+            &scope,
+            &inventory,
+            &redactor,
+            &secrets,
+            |session| check::run(session, options, &scope, report),
+        );
     }
 
     let artifacts = if verb == Verb::Destroy {
@@ -202,9 +210,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether the run takes everything down.
+    /// True if the run takes everything down.
     fn destroys(&self) -> bool {
         self.options.verb == Verb::Destroy
     }
 }
-

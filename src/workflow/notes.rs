@@ -26,7 +26,11 @@ impl Run<'_> {
             }
         }
         let is_shown = |entry: &StateEntry| {
-            report.deploy.resources.iter().any(|r| r.gone && r.identity == entry.identity && r.host == entry.host)
+            report
+                .deploy
+                .resources
+                .iter()
+                .any(|r| r.gone && r.identity == entry.identity && r.host == entry.host)
         };
         for entry in &moves.orphans {
             let is_unremovable = |u: &Unremovable| {
@@ -100,7 +104,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether the host of an entry is in the inventory.
+/// True if the host of an entry is in the inventory.
 fn is_here(report: &Report, entry: &StateEntry) -> bool {
     report.deploy.hosts.contains(&entry.host)
 }

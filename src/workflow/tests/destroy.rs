@@ -6,7 +6,11 @@ use super::*;
 #[test]
 fn what_needs_something_goes_before_it() {
     let bed = Bed::new();
-    let specs = [file("a", "/a", "x"), file("b", "/b", "x").needs("a"), container("c", "c", "v", &[]).uses("path:/b")];
+    let specs = [
+        file("a", "/a", "x"),
+        file("b", "/b", "x").needs("a"),
+        container("c", "c", "v", &[]).uses("path:/b"),
+    ];
     bed.apply_well(&specs);
     for specs in [Some(&specs[..]), None] {
         let report = bed.run(specs, &Options { dry_run: true, ..Options::new(Verb::Destroy) }, None).unwrap();
@@ -55,7 +59,10 @@ fn what_nobody_can_take_down_stays_and_is_named() {
     let specs = [file("a", "/a", "x").down(Down::Unknown), file("b", "/b", "x").down(Down::Secret)];
     bed.apply_well(&specs);
     let report = bed.destroy(None);
-    assert!(has_note(&report, "File 'a' on h1 does not say how") && has_note(&report, "File 'b' on h1 stays: the code"));
+    assert!(
+        has_note(&report, "File 'a' on h1 does not say how")
+            && has_note(&report, "File 'b' on h1 stays: the code")
+    );
     assert_eq!((bed.known().len(), bed.things().len()), (2, 2));
     // main.py has the secret.
     let report = bed.destroy(Some(&specs));

@@ -10,7 +10,10 @@ fn a_thing_that_moves_is_made_before_the_old_one_goes() {
     bed.apply_well(&[file("a", "/a", "x")]);
     let report = bed.apply(&[file("a", "/b", "x")]);
     assert_eq!(bed.log(), ["h1 make path:/b", "h1 remove path:/a"]);
-    assert_eq!((report.deploy.resources.len(), row(&report, "a").action, row(&report, "a").replaces), (1, Action::Change, true));
+    assert_eq!(
+        (report.deploy.resources.len(), row(&report, "a").action, row(&report, "a").replaces),
+        (1, Action::Change, true)
+    );
     assert_eq!((bed.things(), bed.known()), (vec!["h1 path:/b=x".to_owned()], vec!["h1 path:/b".to_owned()]));
 }
 
@@ -56,7 +59,10 @@ fn what_overlaps_is_set_aside_and_dropped() {
     let report = bed.apply(&[file("a", "/a/b", "x")]);
     assert_eq!(report.failure, None);
     assert_eq!(bed.log(), ["h1 set_aside path:/a", "h1 make path:/a/b", "h1 drop path:/a"]);
-    assert_eq!((bed.things(), bed.known()), (vec!["h1 path:/a/b=x".to_owned()], vec!["h1 path:/a/b".to_owned()]));
+    assert_eq!(
+        (bed.things(), bed.known()),
+        (vec!["h1 path:/a/b=x".to_owned()], vec!["h1 path:/a/b".to_owned()])
+    );
     let told = &bed.world().permitted[0].1;
     assert_eq!(told.room_for.as_deref(), Some("path:/a/b"));
 }
@@ -201,7 +207,10 @@ fn what_a_renamed_kind_of_code_had_goes_first() {
     let report = bed.apply(&[code("new", "new").was("old")]);
     assert_eq!(report.failure, None);
     assert_eq!(bed.log(), ["h1 remove job:old", "h1 make job:new"]);
-    assert_eq!((bed.things(), bed.known()), (vec!["h1 job:new=x".to_owned()], vec!["h1 code:Job/new".to_owned()]));
+    assert_eq!(
+        (bed.things(), bed.known()),
+        (vec!["h1 job:new=x".to_owned()], vec!["h1 code:Job/new".to_owned()])
+    );
 }
 
 #[test]
@@ -270,7 +279,10 @@ fn a_plan_of_a_move_says_that_something_goes() {
     let approver = FakeApprover::new(Approval::Stop);
     let report = bed.run(Some(&[file("a", "/b", "x")]), &Options::new(Verb::Apply), Some(&approver)).unwrap();
     assert!(approver.question().takes_away && approver.question().defaults_to_no());
-    assert_eq!((failed(&report), bed.log().len(), bed.known()), ("DeclinedError", 0, vec!["h1 path:/a".to_owned()]));
+    assert_eq!(
+        (failed(&report), bed.log().len(), bed.known()),
+        ("DeclinedError", 0, vec!["h1 path:/a".to_owned()])
+    );
 }
 
 fn sorted(mut lines: Vec<String>) -> Vec<String> {

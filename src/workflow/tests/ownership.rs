@@ -7,15 +7,10 @@ use super::project::{container, file};
 use super::*;
 use crate::settings::Overrides;
 
-/// A file in the folder of the user's, at which the run is looked at without anybody to ask.
 #[test]
 fn a_file_that_is_overwritten_is_copied_where_it_is_not_ours() {
-    // What is known, what is there, and whether a copy is kept.
-    let cases = [
-        (None, "theirs", true),
-        (Some("mine"), "mine", false),
-        (Some("mine"), "edited", true),
-    ];
+    // Known content, content that is there, and whether a copy is kept.
+    let cases = [(None, "theirs", true), (Some("mine"), "mine", false), (Some("mine"), "edited", true)];
     for (known, there, copied) in cases {
         let bed = Bed::new();
         if let Some(known) = known {
@@ -99,7 +94,10 @@ fn a_thing_that_somebody_else_has_replaced_is_theirs_also_at_a_destroy() {
     bed.apply_well(&[container("web", "web", "v1", &[])]);
     bed.put(HOST, "container:web", Thing::new("v1", Some("another")));
     let (class, _) = refused(bed.run(None, &Options::new(Verb::Destroy), None));
-    assert_eq!((class, bed.things().len(), bed.known()), ("OwnershipError", 1, vec!["h1 container:web".to_owned()]));
+    assert_eq!(
+        (class, bed.things().len(), bed.known()),
+        ("OwnershipError", 1, vec!["h1 container:web".to_owned()])
+    );
 }
 
 #[test]

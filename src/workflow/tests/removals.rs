@@ -112,7 +112,9 @@ fn a_resource_that_is_for_fewer_hosts_leaves_orphans() {
 
 #[test]
 fn what_nobody_can_take_down_is_named_and_stays_known() {
-    for (down, why) in [(Down::Unknown, "does not say how it is taken down"), (Down::Secret, "holds a secret")] {
+    for (down, why) in
+        [(Down::Unknown, "does not say how it is taken down"), (Down::Secret, "holds a secret")]
+    {
         let bed = Bed::new();
         bed.apply_well(&[file("a", "/a", "x").down(down), file("b", "/b", "x")]);
         let report = bed.run(Some(&[file("b", "/b", "x")]), &prune(), None).unwrap();

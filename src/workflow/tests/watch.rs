@@ -11,8 +11,13 @@ use crate::workflow::watch::Watch;
 fn round(bed: &Bed, specs: &[Spec], heal: bool) -> Round {
     let source = FakeSource { folder: bed.folder.path(), specs: Some(specs.to_vec()) };
     let engine = FakeEngine(Rc::clone(&bed.world));
-    let ports =
-        Ports { source: &source, engine: &engine, approver: None, process: &FakeProcess, observer: Arc::new(Silent) };
+    let ports = Ports {
+        source: &source,
+        engine: &engine,
+        approver: None,
+        process: &FakeProcess,
+        observer: Arc::new(Silent),
+    };
     let mut watch = Watch::new(bed.folder.path().to_path_buf(), Overrides::default(), heal, Vec::new());
     watch.round(&ports).unwrap().0
 }
@@ -116,7 +121,11 @@ fn a_run_that_is_at_work_puts_a_repair_off() {
     let mut store = Store::new(bed.folder.path());
     store.hold("apply", &mut Wait { timeout: Duration::ZERO, waiting: &mut |_| Ok(()) }).unwrap();
     let seen = round(&bed, &specs, true);
-    assert!(seen.notes[0].starts_with("nothing is repaired in this round: `clockwork apply`"), "{:?}", seen.notes);
+    assert!(
+        seen.notes[0].starts_with("nothing is repaired in this round: `clockwork apply`"),
+        "{:?}",
+        seen.notes
+    );
     assert_eq!((bed.log().len(), names(&seen.drifted)), (0, vec!["a"]));
     // An apply does not wait unless it is told to.
     let held = bed.run(Some(&specs), &Options::new(Verb::Apply), None).unwrap_err();
