@@ -1,4 +1,4 @@
-//! What is kept of a plan: a thing that is taken up as it is, and a plan in a file.
+//! The two things that a plan leaves behind: a thing that is taken up as it is, and a plan in a file.
 
 use super::Run;
 use crate::error::Result;

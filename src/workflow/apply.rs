@@ -5,7 +5,7 @@ use super::approval::Decision;
 use super::compile::script;
 use super::notes;
 use super::ports::{Aside, ScriptRun, Session};
-use super::set_aside::named_for;
+use super::set_aside::{makes_room, named_for};
 use crate::compile::{Hosts, Phase, Script, Work};
 use crate::error::Result;
 use crate::outcome::{Action, DeployOutcome, Failure, Report};
@@ -62,7 +62,7 @@ impl Run<'_> {
         let shows_orphans = self.options.only_looks()
             || self.options.prune
             || self.ports.approver.is_some_and(super::ports::Approver::shows_orphans);
-        // What is protected is looked at only where somebody wants it to be removed, to be told why not.
+        // A protected thing is looked at only if somebody wants it to be removed, to be told why not.
         let may_go = |entry: &&&StateEntry| self.options.prune || !entry.protect;
         let orphans = moves.orphans.iter().filter(may_go).copied();
         let orphans = Target::of_entries(orphans.filter(|_| shows_orphans));
@@ -78,7 +78,7 @@ impl Run<'_> {
         })
     }
 
-    /// Where nothing has to go, hosts are looked at once: what is planned is decided on while they wait. Returns
+    /// Hosts are looked at once if nothing has to go: what is planned is decided on while they wait. Returns
     /// whether orphans were dealt with.
     fn deploy_at_once(
         &self,
@@ -102,7 +102,7 @@ impl Run<'_> {
         Ok(decision.prunes())
     }
 
-    /// Where things have to go, hosts are looked at as a whole first. Orphans go before anything is brought up, what is
+    /// Hosts are looked at as a whole first if things have to go. Orphans go before anything is brought up, what is
     /// in the way is set aside, and what has moved goes after the new one is there. Returns whether orphans were
     /// dealt with.
     fn deploy_with_removals(
@@ -125,7 +125,7 @@ impl Run<'_> {
         self.compare(&mut planned_deploy, report);
         // A thing that stays as it is makes no room for others.
         let set_aside =
-            on_hosts(&beside.set_aside, |identity, host| self.makes_room(identity, host, &planned_deploy));
+            on_hosts(&beside.set_aside, |identity, host| makes_room(identity, host, &planned_deploy));
         let beside = &Beside { set_aside, ..beside.clone() };
         let planned = plan::merge(self.rows(planned_removals.clone(), beside), planned_deploy.clone());
         let decision = self.decide(report, &planned)?;
@@ -156,7 +156,7 @@ impl Run<'_> {
         let beside = &Beside { set_aside, ..beside.clone() };
         let mut aside =
             self.take_down(session, report, &beside.set_aside, &planned_removals, Some(Aside::SetAside))?;
-        // Where one of them stays in the way, the new things would be made beside it.
+        // New things would be made beside one that stays in the way.
         aside.resources.retain(|resource| resource.error.is_some());
         stopped.extend(aside.resources.iter().map(|resource| resource.host.clone()));
         let run = self.script_run("deploy.py", deploy, false, &stopped);

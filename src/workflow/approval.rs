@@ -10,29 +10,29 @@ use crate::ownership::Ownership;
 use crate::plan;
 use crate::resource::CompiledResource;
 
-/// What is at stake in a plan: the reasons to ask somebody.
+/// The stakes of a plan: the reasons to ask somebody.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a reason of its own")]
 pub struct Question {
-    /// Whether it destroys all.
+    /// True if it destroys all.
     pub destroys: bool,
-    /// Whether something is removed or replaced.
+    /// True if something is removed or replaced.
     pub takes_away: bool,
-    /// Whether something that is not the project's own is overwritten, replaced or removed.
+    /// True if something that is not the project's own is overwritten, replaced or removed.
     pub takes_over: bool,
     /// The number of orphans that would be removed if the answer says so.
     pub orphans: usize,
-    /// Whether a text is deployed that a model wrote in this run.
+    /// True if a text is deployed that a model wrote in this run.
     pub new_texts: bool,
 }
 
 impl Question {
-    /// Whether somebody has to be asked.
+    /// True if somebody has to be asked.
     pub fn is_needed(&self) -> bool {
         self.destroys || self.takes_away || self.takes_over || self.orphans > 0 || self.new_texts
     }
 
-    /// Whether an answer that says nothing means no.
+    /// True if an answer that says nothing means no.
     pub fn defaults_to_no(&self) -> bool {
         self.destroys || self.takes_away || self.takes_over || self.orphans > 0
     }

@@ -65,7 +65,7 @@ fn compiled(
     Ok(all)
 }
 
-/// Whether an inventory names this machine and no other host.
+/// True if an inventory names this machine and no other host.
 fn is_local(inventory: &str) -> bool {
     inventory == compile::DEFAULT_INVENTORY
 }

@@ -17,7 +17,7 @@ use crate::outcome::{ArtifactOutcome, ArtifactReport, Failure, Report};
 use crate::resource::{Address, Artifact};
 use crate::settings::Settings;
 
-/// What the model wrote, by resource.
+/// The model's answers, by resource.
 pub(super) type Artifacts = Vec<(Address, Artifact)>;
 
 /// The artifacts that the lock knows, for steps that take resources down. A lock that cannot be read is as good as
@@ -138,7 +138,7 @@ fn leave_out(project: &dyn Project, scope: &mut Scope, prepared: &mut Prepared) 
     lacking
 }
 
-/// What the lock has and what would be asked for, without asking.
+/// The answers that the lock has, and the questions that would be asked, without asking.
 fn looked_up(prepared: Prepared, settings: &Settings) -> Vec<ArtifactReport> {
     let endpoint = Endpoint::remote(settings).unwrap_or_else(|| Endpoint::small("", "local"));
     let missing: Vec<ArtifactReport> = prepared

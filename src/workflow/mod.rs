@@ -86,7 +86,7 @@ struct Run<'a> {
 
 /// Runs a command as far as its verb says.
 ///
-/// What stops it before there is anything to report is an error; what fails later stands in the report, beside
+/// A failure before there is anything to report is an error; one that comes later stands in the report, beside
 /// what had been done.
 pub fn run(ports: &Ports<'_>, options: &Options) -> Result<Report> {
     let started = Instant::now();
@@ -210,7 +210,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether the run takes everything down.
+    /// True if the run takes everything down.
     fn destroys(&self) -> bool {
         self.options.verb == Verb::Destroy
     }

@@ -104,7 +104,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether the host of an entry is in the inventory.
+/// True if the host of an entry is in the inventory.
 fn is_here(report: &Report, entry: &StateEntry) -> bool {
     report.deploy.hosts.contains(&entry.host)
 }

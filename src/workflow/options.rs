@@ -15,21 +15,21 @@ use crate::watch::Place;
 pub struct Options {
     /// The command.
     pub verb: Verb,
-    /// Whether it only looks.
+    /// True if it only looks.
     pub dry_run: bool,
-    /// Whether a host stops at the first failure.
+    /// True if a host stops at the first failure.
     pub fail_fast: bool,
     /// The settings that the caller gives.
     pub overrides: Overrides,
     /// The artifacts to ask for anew although the lock has them.
     pub regenerate: Regenerate,
-    /// Whether it fails where the lock lacks something, instead of asking.
+    /// True if it fails where the lock lacks something, instead of asking.
     pub locked: bool,
     /// The resources and groups that it is limited to; all of them where there are none.
     pub targets: Vec<String>,
-    /// Whether orphans are removed.
+    /// True if orphans are removed.
     pub prune: bool,
-    /// Whether every question is answered with yes.
+    /// True if every question is answered with yes.
     pub yes: bool,
     /// The longest time that another run on the same project is waited for.
     pub lock_timeout: Duration,
@@ -39,11 +39,11 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// The name of a thing that is on its host already, and is taken up as it is.
     pub adopts: Option<String>,
-    /// Whether nobody looks on: what the lock lacks is left out, and no file but the state is written.
+    /// True if nobody looks on: what the lock lacks is left out, and no file but the state is written.
     pub unattended: bool,
     /// The resources on hosts that a repair is limited to.
     pub only: Option<Vec<Place>>,
-    /// Whether what was deployed is checked.
+    /// True if what was deployed is checked.
     pub check: bool,
 }
 
@@ -74,17 +74,17 @@ impl Options {
     pub fn run_saved(&mut self, saved: SavedPlan) {
         self.targets.clone_from(&saved.targets);
         self.prune = saved.prune;
-        // What the model would write now is not what was planned.
+        // The model might write something else now than was planned.
         self.locked = true;
         self.saved = Some(saved);
     }
 
-    /// Whether it repairs some resources on some hosts, and does not apply all.
+    /// True if it repairs some resources on some hosts, and does not apply all.
     pub fn is_repair(&self) -> bool {
         self.only.is_some()
     }
 
-    /// Whether nothing is to be changed on any host.
+    /// True if nothing is to be changed on any host.
     pub fn only_looks(&self) -> bool {
         self.dry_run || self.verb == Verb::Plan
     }

@@ -66,7 +66,7 @@ pub trait Project: Sync {
     /// The module of `pyinfra.facts` that defines a fact.
     fn fact_module(&self, name: &str) -> Option<String>;
 
-    /// Whether any of these resources has an assertion.
+    /// True if any of these resources has an assertion.
     fn has_assertions(&self, places: &[usize]) -> Result<bool>;
 
     /// The project itself, for an engine that knows it.
@@ -92,7 +92,7 @@ pub struct SessionOptions<'a> {
     pub inventory: &'a str,
     /// The folder that holds the compiled files.
     pub folder: &'a Path,
-    /// Whether a host stops at its first failure.
+    /// True if a host stops at its first failure.
     pub fail_fast: bool,
     /// The lineage of the project's state, for labels.
     pub lineage: &'a str,
@@ -131,11 +131,11 @@ pub struct ScriptRun<'a> {
     pub file: &'a str,
     /// The script.
     pub script: &'a Script,
-    /// Whether it takes things down.
+    /// True if it takes things down.
     pub removes: bool,
     /// The hosts that are left alone, because something has failed there already.
     pub stopped: &'a [String],
-    /// Whether the diffs of what is new are wanted too.
+    /// True if the diffs of what is new are wanted too.
     pub diffs: bool,
     /// The permissions under which it is planned, where they bear on the plan.
     pub permissions: Option<&'a Permissions>,
@@ -147,13 +147,13 @@ pub type Permissions = HashMap<(String, usize), Permission>;
 /// A decision about a resource's operations on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
-    /// Whether a copy of what is overwritten or removed is kept.
+    /// True if a copy of what is overwritten or removed is kept.
     pub keep_copy: bool,
-    /// Whether what is not the project's own may be overwritten, replaced or removed.
+    /// True if what is not the project's own may be overwritten, replaced or removed.
     pub take_over: bool,
     /// The part of a removal that is done.
     pub aside: Option<Aside>,
-    /// Whether the session puts back what it has set aside, if this fails.
+    /// True if the session puts back what it has set aside, if this fails.
     pub puts_back: bool,
     /// The identity of the thing that it makes room for.
     pub room_for: Option<String>,
@@ -164,7 +164,7 @@ pub struct Permission {
 pub enum Aside {
     /// The thing is set aside.
     SetAside,
-    /// What has taken its place goes.
+    /// The new thing in its place goes.
     Clear,
     /// The thing that was set aside comes back.
     PutBack,
@@ -192,15 +192,15 @@ impl Default for Permission {
 
 /// Somebody who is shown what is going to be done before any of it is.
 pub trait Approver {
-    /// Whether there is somebody to ask. Where nobody is, nothing dangerous is done.
+    /// True if there is somebody to ask. Nothing dangerous is done if nobody is.
     fn can_ask(&self) -> bool;
 
-    /// Whether orphans are shown as well, to be removed where the answer says so.
+    /// True if orphans are shown as well, to be removed where the answer says so.
     fn shows_orphans(&self) -> bool {
         self.can_ask()
     }
 
-    /// Whether the diffs of what is new are shown: they cost time, where there is much of it.
+    /// True if the diffs of what is new are shown: they cost time, where there is much of it.
     fn shows_diffs(&self) -> bool {
         false
     }
@@ -214,7 +214,7 @@ pub trait Approver {
 pub enum Approval {
     /// All that main.py asks for is done, and with `prune` orphans go.
     Go {
-        /// Whether orphans go.
+        /// True if orphans go.
         prune: bool,
     },
     /// Nothing is done.

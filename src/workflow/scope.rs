@@ -24,7 +24,7 @@ pub(super) struct Scope {
     pub renames: Vec<Rename>,
     /// The addresses that main.py no longer has, of what the run is about.
     pub orphans: Vec<Address>,
-    /// Whether the run is about all that the folder's main.py defines.
+    /// True if the run is about all that the folder's main.py defines.
     pub is_whole_main: bool,
 }
 
@@ -121,7 +121,7 @@ pub(super) fn open<'a>(
     Ok(Box::new(Remains { folder, source, inventory: ports.source.inventory()? }))
 }
 
-/// Whether an error says what is wrong with the project, and is no accident of its code.
+/// True if an error says what is wrong with the project, and is no accident of its code.
 fn is_ours(error: &Error) -> bool {
     match error {
         Error::Foreign { origin, .. } => *origin == Origin::Ours,
@@ -153,7 +153,7 @@ pub(super) fn select(options: &Options, project: &dyn Project, mut state: State)
     }
     if !options.targets.is_empty() {
         let graph = with_orphans(graph.clone(), &orphans, &state);
-        // What is taken down takes along what cannot be without it.
+        // A thing that is taken down takes along all that cannot be without it.
         let needs = options.verb != Verb::Destroy;
         let chosen = graph.select(&options.targets, needs)?;
         let (here, away): (Vec<usize>, Vec<usize>) = chosen.into_iter().partition(|place| *place < count);

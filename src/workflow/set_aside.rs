@@ -97,12 +97,6 @@ impl Run<'_> {
         on_hosts(&work, is_made)
     }
 
-    /// Whether something is set aside: a thing that moves, or one that is going to be replaced where it is.
-    pub(super) fn makes_room(&self, identity: &str, host: &str, planned: &DeployOutcome) -> bool {
-        let stays = |r: &ResourceOutcome| r.identity == identity && r.host == host && !r.action.is_change();
-        !planned.resources.iter().any(stays)
-    }
-
     /// The removals that are rows of a report: setting aside a thing that stays at its place is none.
     pub(super) fn rows(&self, mut removals: DeployOutcome, beside: &Beside) -> DeployOutcome {
         let stays = |r: &ResourceOutcome| {
@@ -118,7 +112,7 @@ impl Run<'_> {
 /// Names the steps of a removal for the part of it that is done.
 pub(super) fn named_for(work: &Work, aside: Option<Aside>) -> Work {
     let Some(aside) = aside else { return work.clone() };
-    let word = match aside {
+    let part = match aside {
         Aside::SetAside => "set aside",
         Aside::Clear => "clear the way back",
         Aside::PutBack => "put back",
@@ -129,9 +123,15 @@ pub(super) fn named_for(work: &Work, aside: Option<Aside>) -> Work {
         let Step::Operation(operation) = step else { continue };
         for (name, value) in &mut operation.arguments {
             if name == "name" {
-                *value = Argument::Text(format!("{}: {word}", work.address.name));
+                *value = Argument::Text(format!("{}: {part}", work.address.name));
             }
         }
     }
     work
+}
+
+/// True if a thing is set aside: one that moves, or one that is going to be replaced where it is.
+pub(super) fn makes_room(identity: &str, host: &str, planned: &DeployOutcome) -> bool {
+    let stays = |r: &ResourceOutcome| r.identity == identity && r.host == host && !r.action.is_change();
+    !planned.resources.iter().any(stays)
 }

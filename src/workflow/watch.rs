@@ -21,7 +21,7 @@ pub struct Watch {
     pub folder: PathBuf,
     /// The settings that the caller gives.
     pub overrides: Overrides,
-    /// Whether drift is repaired.
+    /// True if drift is repaired.
     pub heal: bool,
     /// The resources and groups that it is limited to.
     pub targets: Vec<String>,

@@ -77,10 +77,13 @@ fn a_plan_in_a_file_is_run_where_it_holds() {
     assert_eq!(bed.things(), ["h1 container:web=v2", "h1 path:/a=x"]);
 }
 
+/// Changes something, and gives what main.py says now.
+type Change<'a> = &'a dyn Fn(&Bed) -> Option<Vec<Spec>>;
+
 #[test]
 fn a_plan_that_does_not_hold_is_not_run() {
     let specs = [file("a", "/a", "x")];
-    let changes: [(&str, &dyn Fn(&Bed) -> Option<Vec<Spec>>); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("is defined in another way", &|_| Some(vec![file("a", "/a", "y")])),
         ("File 'b' is defined now", &|_| Some(vec![file("a", "/a", "x"), file("b", "/b", "x")])),
         ("planned as create, now change", &|bed| {

@@ -168,3 +168,70 @@ fn no_secret_is_told() {
         assert!(!told.contains(secret) && told.contains("cannot be"), "{told}");
     }
 }
+
+#[test]
+fn a_run_whose_work_breaks_off_closes_its_session() {
+    let bed = Bed::new();
+    bed.world().interrupts = Some("path:/a".into());
+    // The bed looks that each session is closed.
+    assert!(bed.run(Some(&[file("a", "/a", "x")]), &Options::new(Verb::Apply), None).is_err());
+}
+
+#[test]
+fn two_resources_at_one_place_are_refused_before_any_host() {
+    let bed = Bed::new();
+    for other in [file("b", "/x/../a", "y"), container("b", "web", "v", &[80])] {
+        let specs = [file("a", "/a", "x"), container("web", "other", "v", &[80]), other];
+        let error = bed.run(Some(&specs), &Options::new(Verb::Apply), None).unwrap_err();
+        assert!(matches!(error, Error::Conflict { .. }), "{error}");
+        assert_eq!((bed.log().len(), bed.known().len()), (0, 0));
+    }
+}
+
+#[test]
+fn what_is_used_comes_first_and_a_plan_says_so() {
+    let bed = Bed::new();
+    let specs = [container("web", "web", "v", &[]).uses("path:/a"), file("a", "/a", "x")];
+    assert!(has_note(&bed.plan(&specs), "Container 'web' comes after File 'a', because it uses /a"));
+    bed.apply(&specs);
+    assert_eq!(bed.log(), ["h1 make path:/a", "h1 make container:web"]);
+}
+
+#[test]
+fn what_is_deployed_is_checked_where_it_is_there() {
+    let bed = Bed::new();
+    bed.world().unwell.extend(["h1 a".to_owned(), "h1 b".to_owned()]);
+    bed.world().failing.insert("path:/b".into());
+    let options = Options { check: true, ..Options::new(Verb::Apply) };
+    let specs = [file("a", "/a", "x"), file("b", "/b", "x")];
+    let report = bed.run(Some(&specs), &options, None).unwrap();
+    assert_eq!((report.checks.len(), failed(&report)), (1, "DeployError"));
+    bed.world().failing.clear();
+    let report = bed.run(Some(&specs), &options, None).unwrap();
+    assert_eq!((report.checks.len(), failed(&report)), (2, "CheckError"));
+}
+
+#[test]
+fn assertions_alone_are_checked_and_nothing_else_is_done() {
+    let bed = Bed::new();
+    let plain = [file("a", "/a", "x")];
+    let check = Options::new(Verb::Check);
+    assert!(has_note(&bed.run(Some(&plain), &check, None).unwrap(), "no resource has an assertion"));
+    bed.world().unwell.insert("h1 a".into());
+    let specs = [Spec { asserts: true, ..file("a", "/a", "x") }];
+    let report = bed.run(Some(&specs), &check, None).unwrap();
+    assert_eq!((failed(&report), bed.log().len(), bed.state_file()), ("CheckError", 0, None));
+}
+
+#[test]
+fn what_a_killed_run_left_is_brought_up_by_the_next() {
+    let bed = Bed::new();
+    bed.apply_well(&[file("a", "/a", "x")]);
+    bed.world().interrupts = Some("path:/a".into());
+    let specs = [file("a", "/a", "y")];
+    assert!(bed.run(Some(&specs), &Options::new(Verb::Apply), None).is_err());
+    bed.world().interrupts = None;
+    let report = bed.apply(&specs);
+    assert_eq!(row(&report, "a").reason.as_deref(), Some("an earlier run did not get to its end"));
+    assert_eq!((bed.known(), bed.things()), (vec!["h1 path:/a".to_owned()], vec!["h1 path:/a=y".to_owned()]));
+}

@@ -141,7 +141,7 @@ impl Bed {
         self.world().things.remove(&(host.to_owned(), thing.to_owned()));
     }
 
-    /// What was executed since the last look.
+    /// The work that was executed since the last look.
     fn log(&self) -> Vec<String> {
         std::mem::take(&mut self.world().log)
     }

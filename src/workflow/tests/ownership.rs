@@ -7,10 +7,9 @@ use super::project::{container, file};
 use super::*;
 use crate::settings::Overrides;
 
-/// A file in the folder of the user's, at which the run is looked at without anybody to ask.
 #[test]
 fn a_file_that_is_overwritten_is_copied_where_it_is_not_ours() {
-    // What is known, what is there, and whether a copy is kept.
+    // Known content, content that is there, and whether a copy is kept.
     let cases = [(None, "theirs", true), (Some("mine"), "mine", false), (Some("mine"), "edited", true)];
     for (known, there, copied) in cases {
         let bed = Bed::new();

@@ -23,6 +23,7 @@ pub enum Down {
 
 /// A small resource.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Spec {
     pub address: Address,
     pub thing: String,
@@ -304,13 +305,11 @@ pub struct FakeSource<'a> {
 
 impl Source for FakeSource<'_> {
     fn load(&self, _: bool) -> Result<Box<dyn Project + '_>> {
-        match &self.specs {
-            Some(specs) => Ok(Box::new(FakeProject::new(self.folder, specs.clone()))),
-            None => {
-                let (path, reason) = (self.folder.join("main.py"), "there is no such file".to_owned());
-                Err(Error::Read { path, reason })
-            }
-        }
+        let Some(specs) = &self.specs else {
+            let (path, reason) = (self.folder.join("main.py"), "there is no such file".to_owned());
+            return Err(Error::Read { path, reason });
+        };
+        Ok(Box::new(FakeProject::new(self.folder, specs.clone())))
     }
 
     fn place(&self) -> Option<(PathBuf, String)> {

@@ -250,9 +250,12 @@ impl FakeSession {
         };
         let is_file = path_of(thing).is_some();
         let replaces = action == Action::Change && !is_file && !is_code;
-        let sign = |found: &Thing| match is_file {
-            true => ("sha256".to_owned(), json!(sha256(found.content.as_bytes()))),
-            false => ("project".to_owned(), json!(found.label)),
+        let sign = |found: &Thing| {
+            if is_file {
+                ("sha256".to_owned(), json!(sha256(found.content.as_bytes())))
+            } else {
+                ("project".to_owned(), json!(found.label))
+            }
         };
         let intent = |action: IntentAction| Intent {
             action,
@@ -297,8 +300,8 @@ impl FakeSession {
         let thing = call.get("thing");
         let place = (host.to_owned(), thing.to_owned());
         world.permitted.push((thing.to_owned(), permission.clone()));
-        let word = if call.makes { "make" } else { "remove" };
-        world.log.push(format!("{host} {word} {thing}"));
+        let verb = if call.makes { "make" } else { "remove" };
+        world.log.push(format!("{host} {verb} {thing}"));
         if !permission.take_over {
             operation.error = Some("it must not be taken over".into());
         } else if call.makes {
