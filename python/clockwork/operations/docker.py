@@ -167,7 +167,7 @@ class _Bringing:
         self.once = spec.restart_policy == "no"
         self.aside = min(found.old, default=None)
         self.there = found.there
-        # Of two containers, the one that was set aside is the last that is known to run. If the other does not run, it
+        # The container that was set aside is the last one that is known to run. If the other one does not run, it
         # never showed that it stays up. It is started if it is the desired one, and removed if not.
         unproven = self.aside and self.there and not runs(self.there) and not done(spec, self.there)
         if unproven and spec.image and compare(spec, found, found.there or {}, start).anew:
