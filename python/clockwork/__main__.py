@@ -22,7 +22,7 @@ def main() -> int:
     try:
         status = _core.main(["clockwork", *sys.argv[1:]])
     except OSError as error:
-        # What goes wrong in a run stands in its report; what is left is standard output.
+        # A failed run is in its report. Only standard output can still fail here.
         print(f"error: standard output cannot be written: {error}", file=sys.stderr)
         status = 1
     local_model = sys.modules.get("clockwork.local_model")

@@ -1,4 +1,4 @@
-"""What the arguments of the public functions may be. At run time too, for `typing.get_type_hints`."""
+"""The types of the public functions' arguments. They exist at run time too, for `typing.get_type_hints`."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ __all__ = ["ArtifactGenerator"]
 
 
 class ArtifactGenerator:
-    """Asks the model for what the user left out.
+    """Asks the model for the artifacts that the resources need.
 
     Args:
         api_key: The key of the model server.
@@ -33,7 +33,7 @@ class ArtifactGenerator:
         self._core = ClockworkCore(api_key, model, base_url, concurrency=concurrency)
 
     def generate(self, resources: Iterable[Resource | Group]) -> dict[str, str | dict[str, Any]]:
-        """Gets the artifacts of all resources that need one, from the lock or from the model.
+        """Gets the artifacts of all resources that need one, from the lock file or from the model.
 
         Args:
             resources: The resources. `clockwork.lock` in the working folder pins what is written for them.

@@ -105,7 +105,7 @@ def _function(given: object) -> Callable[..., Any]:
 
 
 class Assertion(BaseModel):
-    """A statement about a deployed resource that holds on a host or does not.
+    """A statement about a deployed resource, which is true or false on a host.
 
     Attributes:
         timeout: The time limit of one try, in seconds.
@@ -186,7 +186,7 @@ class _OfService(Assertion):
 
 
 class PortOpen(_OfService):
-    """Something accepts TCP connections on a port, as seen from this machine.
+    """A port accepts TCP connections from this machine.
 
     Docker accepts connections on a published port before the program in the container does; `HttpResponds` is a
     stronger check.
@@ -208,7 +208,7 @@ class PortOpen(_OfService):
 
 
 class HttpResponds(_OfService):
-    """An address answers a GET request, as seen from this machine. Redirects are not followed.
+    """A URL answers a GET request from this machine. Redirects are not followed.
 
     Attributes:
         url: The address, `http://` or `https://`; `{host}` in it stands for the host's own.

@@ -1,4 +1,4 @@
-"""The compile stage by itself: resources become files that plain pyinfra runs."""
+"""The compile stage by itself: converts resources to files that plain pyinfra runs."""
 
 from __future__ import annotations
 

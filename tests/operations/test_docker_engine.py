@@ -322,7 +322,7 @@ def test_containers_of_earlier_versions_stay(web: Web, docker: Docker) -> None:
     docker("run", *made)
     before = web.id
     assert web(**fields).intents == []
-    # What they could not have is compared by itself.
+    # Fields that they lacked are compared on their own.
     assert web(**fields, memory="64m").changes == [("memory", None, "64m")]
     assert web(**fields).intents == []
     assert web.id == before

@@ -62,7 +62,7 @@ def test_killed_between_any_two_steps(
 
 
 def test_killed_while_it_was_looked_at(web: Web, docker: Docker) -> None:
-    """What runs beside one that is set aside has not shown yet that it stays up."""
+    """A container that runs beside one that is set aside has not shown yet that it stays up."""
     loop: dict[str, Any] = {"command": "sh -c 'sleep 0.3; exit 3'", "restart_policy": "always"}
     web()
     before = web.id

@@ -21,7 +21,7 @@ OTHER = "sha256:" + "2" * 64
 
 
 def inspected(spec: Spec | None = None, name: str = "web", **changes: Any) -> dict[str, Any]:
-    """What docker would tell of a container that runs and was made from this, by Clockwork unless it is None."""
+    """The `docker inspect` output of a running container of this spec, labelled by Clockwork unless it is None."""
     document: dict[str, Any] = {
         "Name": f"/{name}",
         "Image": ID,
@@ -227,7 +227,7 @@ def test_a_project_labels_what_it_makes_and_spares_what_is_not_its_own() -> None
     # A project may do as it likes with its own.
     mine = inspected(Config__Labels={"clockwork.project": "p1"})
     assert commands(docker.container, status(mine), own, container="web", present=False)[1]
-    # What needs no replacement takes nothing away.
+    # Without a replacement nothing is removed.
     assert commands(docker.container, status(theirs), own, container="web", image="nginx:1", start=False)[1]
 
 

@@ -26,19 +26,19 @@ class Web:
 
     @property
     def there(self) -> dict[str, Any]:
-        """What docker tells of it."""
+        """The output of `docker inspect`."""
         found = self.docker.container(self.name)
         assert found is not None
         return found
 
     @property
     def id(self) -> str:
-        """Which one it is."""
+        """The id of the container."""
         return str(self.there["Id"])
 
     @property
     def running(self) -> bool:
-        """Whether it runs."""
+        """True if it runs."""
         return bool(self.there["State"]["Running"])
 
     @property

@@ -71,7 +71,7 @@ class DockerDouble:
 
     @property
     def killed(self) -> bool:
-        """Whether it did."""
+        """True if the process was killed."""
         return (self._folder / "killed").exists()
 
     @property

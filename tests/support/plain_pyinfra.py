@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outcome:
-    """What became of an operation.
+    """The outcome of an operation.
 
     Attributes:
         planned: The intents of its plan.
@@ -35,7 +35,7 @@ class Outcome:
 
     @property
     def actions(self) -> list[str]:
-        """What it set out to do."""
+        """The intent."""
         return [intent.action for intent in self.intents]
 
     @property

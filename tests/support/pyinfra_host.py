@@ -27,7 +27,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass
 class Outcome:
-    """What an operation did.
+    """The outcome of an operation.
 
     Attributes:
         planned: Its intents while it was planned.

@@ -48,7 +48,7 @@ class Sshd:
             server.wait()
 
     def connections(self) -> int:
-        """How often somebody has logged in so far."""
+        """The number of logins so far."""
         return (self.folder / "log").read_text().count("Accepted publickey")
 
     def host(self, name: str, **data: object) -> str:

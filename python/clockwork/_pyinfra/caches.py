@@ -1,4 +1,4 @@
-"""Caches of pyinfra's that outlive a session, or should exist and do not."""
+"""Replaces caches of pyinfra's that outlive a session, and adds missing ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class _HostCache(dict[Any, Any]):
-    """A cache of pyinfra's that each host of a session has for itself, so that nothing in it outlives that."""
+    """A cache of pyinfra's that each host of a session has for itself, and that ends with the session."""
 
     def __init__(self, name: str, shared: dict[Any, Any]) -> None:
         super().__init__(shared)
@@ -46,7 +46,7 @@ class _HostCache(dict[Any, Any]):
 
 
 def hook_caches() -> None:
-    """Gives each host of a session its own of the caches that would go stale or mix hosts up."""
+    """Gives each host of a session its own copy of the caches that would become stale or mix up hosts."""
     client = "pyinfra.connectors.sshuserclient.client"
     caches = {
         "shas": "pyinfra.api.util:FILE_SHAS",

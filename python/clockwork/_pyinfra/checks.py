@@ -1,4 +1,4 @@
-"""Runs on a host what a check needs: commands, and functions of the user's."""
+"""Runs commands and the user's functions on a host, for checks."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class CheckRunner:
     """
 
     def __init__(self, host: Host) -> None:
-        """Looks up where the host is."""
+        """Determines the address of the host."""
         self._host = host
         self.host = CheckHost(host.name, address_of(host), self._run)
 
     def call(self, function: Callable[..., Any], wants_host: bool, timeout: float) -> tuple[bool, object]:
-        """Calls a function, and waits no longer than `timeout` seconds.
+        """Calls a function, and waits at most `timeout` seconds.
 
         Returns:
             Whether it returned, and what. One that did not cannot be stopped, but runs no more commands.
@@ -74,7 +74,7 @@ class CheckRunner:
             finally:
                 detach()
 
-        # A thread that is not waited for any more must not keep the program from ending.
+        # A daemon, because an abandoned thread must not keep the program from ending.
         thread = threading.Thread(target=work, name=f"clockwork-check-{self.host.name}", daemon=True)
         thread.start()
         left = timeout
@@ -92,8 +92,8 @@ class CheckRunner:
         return True, done[0]
 
     def _run(self, command: str, timeout: float) -> CheckOutput:
-        # Connectors tell whether a command succeeded, and neither its exit status nor whether its output ended in a
-        # newline: a word that nobody can guess tells both.
+        # Connectors report success or failure of a command, but not its exit status, nor if its output ended in a
+        # newline. A line with a random word reports both.
         mark = secrets.token_hex(16)
         script = f"sh -c {shlex.quote(command)}; "
         if isinstance(self._host.connector, SSHConnector):

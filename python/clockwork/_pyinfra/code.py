@@ -1,4 +1,4 @@
-"""Runs the user's code and its operations, and describes exceptions out of them."""
+"""Runs the user's code and its operations, and describes their exceptions."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def describe(error: BaseException, file: str) -> str:
         if frame.filename == file or not frame.filename.startswith(FOREIGN)
     ]
     text = "".join(traceback.format_exception_only(type(error), error)).strip()
-    # The class says nothing that its words do not say better.
+    # The message is enough, without the class.
     if str(error) and (type(error) is RuntimeError or type(error).__module__.startswith("pyinfra.")):
         text = str(error)
     if not frames:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def connect(host: Host, resources: HostResources) -> None:
-    """Connects to a host, unless that is done already. A connection that has broken is opened again.
+    """Connects to a host if it is not connected. A broken connection is opened again.
 
     Raises:
         Exception: It cannot be reached; see `describe_connection`.
@@ -41,7 +41,7 @@ def _is_broken(host: Host) -> bool:
 def disconnect(resources: HostResources) -> None:
     """Closes all connections to a host, and waits for paramiko's threads to end.
 
-    Whoever waits for an answer wakes up. pyinfra's own `Host.disconnect` leaves SSH connections open.
+    It wakes threads that wait for an answer. pyinfra's own `Host.disconnect` leaves SSH connections open.
     """
     transports = []
     for client in list(resources.clients):

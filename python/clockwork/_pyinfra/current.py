@@ -36,7 +36,7 @@ class HostResources:
         self.caches: dict[str, dict[Any, Any]] = {}
 
     def begin_script(self) -> None:
-        """Drops what is known of local files, which may differ from one script to the next."""
+        """Clears the cache of local files, which may differ between scripts."""
         for name in ("shas", "templates"):
             self.caches.pop(name, None)
 

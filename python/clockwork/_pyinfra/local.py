@@ -19,7 +19,7 @@ ESCALATIONS = ("_sudo", "_sudo_user", "_su_user", "_doas", "_doas_user", "_dzdo"
 
 
 class DirectLocalConnector(LocalConnector):
-    """Looks at files and copies them without a child process, where no other user has to do it.
+    """Inspects and copies files without a child process, unless another user has to do it.
 
     It also leaks no descriptor, as pyinfra's own does with each copy.
     """

@@ -112,7 +112,7 @@ _BY_PATH = {name.path: name for name in NAMES}
 
 
 def check() -> None:
-    """Makes sure that the installed pyinfra has these names as they are expected.
+    """Checks that the installed pyinfra has these names with the expected signatures.
 
     Raises:
         ClockworkError: It has not.
@@ -153,7 +153,7 @@ def original(path: str) -> Any:
 
 
 def replace(path: str, replacement: Any) -> None:
-    """Puts something in the place of a name of the list, wherever that is imported."""
+    """Replaces a name of the list, in all modules that import it."""
     name = _BY_PATH[path]
     for owner in (name.owner(), *map(import_module, name.copies)):
         setattr(owner, name.name, replacement)

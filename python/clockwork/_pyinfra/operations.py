@@ -28,7 +28,7 @@ LONGEST_DIFF = 20_000
 
 
 def hook_operations() -> None:
-    """Puts these hooks in place."""
+    """Installs these hooks."""
     _hook_keys()
     _hook_callbacks()
     _hook_diffs()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEP = 0.05
-"""The longest wait between two looks at the clock and for an interrupt, in seconds."""
+"""The longest wait between two checks of the time and for an interrupt, in seconds."""
 
 GRACE = 1.0
 """The time that a process has to end by itself after an interrupt, in seconds."""
@@ -72,7 +72,7 @@ class _Watch:
         return min(STEP, left)
 
     def until(self, done: Callable[[], bool]) -> None:
-        """Waits for what is about to happen any moment, and usually within a millisecond."""
+        """Waits for an event that usually happens within a millisecond."""
         pause = 0.00005
         while not done():
             sleep(min(pause, self.step()))
@@ -172,7 +172,7 @@ def _communicate(process: subprocess.Popen[bytes], data: bytes, watch: _Watch) -
 
 
 def _kill(process: subprocess.Popen[bytes], grace: float) -> None:
-    """Ends a process with all that it started: politely first, where there is time."""
+    """Ends a process with all its children: by SIGTERM first, if there is time."""
     if grace:
         _signal(process, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

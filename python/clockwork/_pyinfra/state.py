@@ -1,4 +1,4 @@
-"""pyinfra's state, made once a session and begun anew for each script."""
+"""pyinfra's state: created once for a session, and reset for each script."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class SessionState(State):
             raise HostFailedError
 
     def begin(self, file: str) -> None:
-        """Forgets the operations of the script before, and all that its code has set.
+        """Drops the operations of the previous script, and all settings of its code.
 
         Relative sources are resolved as plain pyinfra does: against the working folder, or against the
         script's own where they begin with ``./``.
@@ -96,7 +96,7 @@ def open_state(inventory: Inventory) -> SessionState:
 
 
 def begin_section(host: Host) -> None:
-    """Forgets where the code before was, which an exception may have left behind."""
+    """Resets the position in the previous code, which an exception may have left behind."""
     host.loop_position = []
     host.in_op = host.in_deploy = False
     host.current_op_hash = host.executing_op_hash = host.nested_executing_op_hash = None

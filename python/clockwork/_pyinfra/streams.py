@@ -1,4 +1,4 @@
-"""Standard streams that can be asked whether they are terminals, as pyinfra does when it is imported."""
+"""Replaces standard streams without `isatty`, which pyinfra calls when it is imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class _NoTerminal:
-    """A stream that says that it is no terminal, and passes on all else; to nobody, where there is no stream."""
+    """A stream that is no terminal, and passes on all output, if there is a stream."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -32,9 +32,9 @@ class _NoTerminal:
 
 @contextmanager
 def that_answer() -> Iterator[None]:
-    """Makes sure that standard output and standard error can be asked whether they are terminals.
+    """Ensures that standard output and standard error have `isatty`.
 
-    They cannot where they are closed, or where a program has put something simpler in their place.
+    They lack it if they are closed, or if a program has replaced them by a simpler object.
     """
     replaced = {}
     for name in ("stdout", "stderr"):

@@ -1,4 +1,4 @@
-"""Setting a thing aside where its old and its new place overlap, natively and in shell.
+"""Sets a thing aside whose old and new place overlap, natively and in shell.
 
 What is in the way is renamed into a private folder beside it, whole, so that it comes back just as it was.
 """
@@ -69,7 +69,7 @@ class Aside:
 
 
 def set_aside(aside: Aside) -> None:
-    """Renames what is in the way into its private folder."""
+    """Renames the thing at the old place into its private folder."""
     parent, name = split(aside.top)
     with enter(parent) as folder:
         thing, *around = aside.inside
@@ -92,7 +92,7 @@ def set_aside(aside: Aside) -> None:
 
 
 def put_back(aside: Aside) -> None:
-    """Renames it back, if only empty folders have come into its place."""
+    """Renames it back, if only empty folders have been created in its place."""
     parent, name = split(aside.top)
     with enter(parent) as folder, _private(folder, aside) as held:
         for made in aside.made:
@@ -105,7 +105,7 @@ def put_back(aside: Aside) -> None:
 
 
 def drop(aside: Aside, copy: Copy | None) -> str | None:
-    """Removes what was set aside. Returns the path of the copy that was kept."""
+    """Removes the thing that was set aside. Returns the path of the copy that was kept."""
     parent, _ = split(aside.top)
     kept = None
     with enter(parent) as folder, _private(folder, aside) as held:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from clockwork.operations._native import Copy
 
 ELSEWHERE = ("_sudo", "_sudo_user", "_su_user", "_doas", "_doas_user", "_dzdo", "_dzdo_user", "_chdir")
-"""Arguments with which another user does it, or in another folder than this process's own."""
+"""Arguments for another user, or for another folder than that of this process."""
 
 
 def in_process(host: Host, arguments: Mapping[str, Any] | None = None) -> bool:
-    """Whether files of a host can be handled in this process: they are here, and are this user's to handle.
+    """True if this process can handle files of a host: the host is this machine, and no other user is asked for.
 
     Args:
         host: The host.
@@ -41,7 +41,7 @@ def in_process(host: Host, arguments: Mapping[str, Any] | None = None) -> bool:
 
 @dataclass(eq=False)
 class FileCommand(PyinfraCommand):
-    """Something that is done to a file. A failure is told in one line.
+    """A change of a file. A failure is reported in one line.
 
     Attributes:
         path: The path, as the operation was given it.
@@ -52,11 +52,11 @@ class FileCommand(PyinfraCommand):
     failed: ClassVar[str] = "cannot be changed"
 
     def __post_init__(self) -> None:
-        """Does what every command of pyinfra does."""
+        """Initialises it as a command of pyinfra's."""
         super().__init__()
 
     def natively(self) -> str | None:
-        """Does it in this process, and returns the path of the copy that was kept.
+        """Makes the change in this process, and returns the path of the copy that was kept.
 
         Raises:
             FileProblemError: It is not done, with the reason.
@@ -65,16 +65,16 @@ class FileCommand(PyinfraCommand):
         raise NotImplementedError
 
     def script(self) -> str:
-        """The shell script that does the same."""
+        """The shell script that makes the same change."""
         raise NotImplementedError
 
     def stdin(self) -> str | None:
-        """What the script reads."""
+        """The standard input of the script."""
         return None
 
     @override
     def execute(self, state: Any, host: Host, connector_arguments: Any) -> bool:
-        """Does it, and logs why it failed."""
+        """Makes the change, and logs the reason of a failure."""
         try:
             if in_process(host, connector_arguments):
                 kept = self.natively()
@@ -95,7 +95,7 @@ class FileCommand(PyinfraCommand):
                 f"{self.path} {self.failed} with _su_password, which takes the place of what is to be written: "
                 f"use _sudo, or let your user use su without a password"
             )
-        # A terminal would echo what is written, and take some of its characters for commands.
+        # A terminal would echo the input, and treat some characters as commands.
         arguments = {**arguments, "_stdin": stdin, "_get_pty": False}
         command = StringCommand(self.script())
         try:
@@ -103,8 +103,8 @@ class FileCommand(PyinfraCommand):
         except OSError:
             if not stdin:
                 raise
-            # It ended before it read all, as sudo does that may not. With nothing to read it says why, and does
-            # nothing, as the content has another size.
+            # The command ended early, as sudo without permission does. With an empty input it prints the reason,
+            # and changes nothing, because the content has another size.
             arguments["_stdin"] = None
             done, output = host.run_shell_command(command, print_output=False, print_input=False, **arguments)
         if done:
@@ -118,19 +118,19 @@ class FileCommand(PyinfraCommand):
 
 
 def tell(host: Host, message: str) -> bool:
-    """Logs why something failed. Returns False, as a command that failed does."""
+    """Logs the reason of a failure. Returns False, as a failed command does."""
     host.log_styled(message, fg="red", log_func=logger.error)
     return False
 
 
 @dataclass(eq=False)
 class Refusal(PyinfraCommand):
-    """Fails, and says why."""
+    """A command that fails with a message."""
 
     message: str
 
     def __post_init__(self) -> None:
-        """Does what every command of pyinfra does."""
+        """Initialises it as a command of pyinfra's."""
         super().__init__()
 
     @override
@@ -198,7 +198,7 @@ class MakeDirectory(FileCommand):
 
 @dataclass(eq=False)
 class SetAttributes(FileCommand):
-    """Sets mode and owner of what was found."""
+    """Sets mode and owner of an existing thing."""
 
     kind: str
     uid: int
@@ -235,7 +235,7 @@ class Remove(FileCommand):
 
 @dataclass(eq=False)
 class SetAside(FileCommand):
-    """Renames what is in the way of a move."""
+    """Sets the thing in the way of a move aside."""
 
     aside: _aside.Aside = field(repr=False)
     failed: ClassVar[str] = "cannot be set aside"
@@ -251,7 +251,7 @@ class SetAside(FileCommand):
 
 @dataclass(eq=False)
 class PutBack(FileCommand):
-    """Renames it back."""
+    """Puts back the thing that was set aside."""
 
     aside: _aside.Aside = field(repr=False)
     failed: ClassVar[str] = "cannot be put back"
@@ -267,7 +267,7 @@ class PutBack(FileCommand):
 
 @dataclass(eq=False)
 class DropAside(FileCommand):
-    """Removes what was set aside."""
+    """Removes the thing that was set aside."""
 
     aside: _aside.Aside = field(repr=False)
     copy: Copy | None = None

@@ -17,7 +17,7 @@ IntentAction = Literal["create", "change", "remove"]
 
 @dataclass(frozen=True)
 class Context:
-    """What a session tells the operations that it runs. Empty under plain pyinfra.
+    """The context in which a session runs operations. It is empty under plain pyinfra.
 
     Attributes:
         project: The lineage of the project's state, which is put on what can carry a label. None labels nothing.
@@ -50,7 +50,7 @@ _listener: ContextVar[Callable[[Intent], None] | None] = ContextVar("clockwork_l
 
 
 class Intent(PyinfraCommand):
-    """What an operation is about to do. As a command it does nothing, also under plain pyinfra.
+    """The announcement of what an operation is about to do. As a command it does nothing, also under plain pyinfra.
 
     An operation yields one before its first command, and none where it has nothing to do. An intent announces itself
     to the session when it is made, because pyinfra shows nobody the commands of a plan.
@@ -87,7 +87,7 @@ class Intent(PyinfraCommand):
         reason: str | None = None,
         diff: str | None = None,
     ) -> None:
-        """Keeps what it says, and tells the session of it."""
+        """Stores the values, and sends the intent to the session."""
         super().__init__()
         self.action = action
         self.changes = tuple(changes)
@@ -110,16 +110,16 @@ class Intent(PyinfraCommand):
 
 
 def context() -> Context:
-    """What the session tells the operation that runs.
+    """Returns the context of the operation that runs.
 
-    Under plain pyinfra it is an empty one, in which nobody wants a diff, as nobody hears of it.
+    Under plain pyinfra it is empty, and asks for no diff.
     """
     return _context.get() or Context(wants_diff=False)
 
 
 @contextmanager
 def session(context: Context, listener: Callable[[Intent], None]) -> Iterator[None]:
-    """Runs operations in a context, and hears their intents. In this thread only.
+    """Runs operations in a context, and receives their intents. It applies to this thread only.
 
     Args:
         context: What operations are told.

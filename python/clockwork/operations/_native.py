@@ -1,4 +1,4 @@
-"""Files of this machine, looked at and changed in this process, without a child process.
+"""Reads and changes files of this machine in this process, without a child process.
 
 Every folder on the way to a file is opened one after the other, relative to the one before. Nobody can swap one of
 them for a symbolic link between a look and what follows from it.
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# A descriptor to go on from needs no right to list the folder.
+# A descriptor to continue from needs no permission to list the folder.
 FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 LINKS = 40
 CHUNK = 1 << 18
@@ -31,18 +31,18 @@ PRIVATE = ".clockwork-"
 STALE = 3600.0
 """Age in seconds at which a temporary file that a killed run left behind is removed."""
 COPIES = 5
-"""How many copies of each path are kept."""
+"""The number of copies of each path that are kept."""
 
 _LEFT = re.compile(r"\.clockwork-[0-9a-f]{16}\.tmp")
 _swept: dict[tuple[int, int], float] = {}
 
 
 class FileProblemError(Exception):
-    """Something that is not done, with a sentence that says why."""
+    """A change that is refused, with the reason."""
 
 
 class MissingFolderError(FileProblemError):
-    """A folder on the way is not there."""
+    """A folder on the path does not exist."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def split(path: str) -> tuple[str, str]:
 
 
 def temporary() -> str:
-    """A name that nobody can foresee."""
+    """A random name."""
     return f"{PRIVATE}{secrets.token_hex(8)}.tmp"
 
 
@@ -144,7 +144,7 @@ def enter(path: str, make: Callable[[int, str], None] | None = None) -> Iterator
 
 
 def _check_entered(folder: int, here: str) -> None:
-    """A folder can be opened to go on from it without the right to do so."""
+    """A folder can be opened without the permission to traverse it."""
     try:
         os.stat(".", dir_fd=folder)
     except PermissionError:
@@ -254,7 +254,7 @@ def sha256(folder: int, name: str) -> str | None:
 
 
 def kind(folder: int, name: str) -> str:
-    """The type of what is there: `file`, `directory`, `link`, `other` or `absent`."""
+    """The type at a path: `file`, `directory`, `link`, `other` or `absent`."""
     try:
         mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -263,7 +263,7 @@ def kind(folder: int, name: str) -> str:
 
 
 def type_of(mode: int) -> str:
-    """The type that a mode tells."""
+    """The type in a mode."""
     for name, check in (("file", stat.S_ISREG), ("directory", stat.S_ISDIR), ("link", stat.S_ISLNK)):
         if check(mode):
             return name
@@ -349,7 +349,7 @@ def make_directory(path: str, mode: str | None, user: str | None, group: str | N
 def set_attributes(
     path: str, wanted: str, owner: int, mode: str | None, user: str | None, group: str | None
 ) -> None:
-    """Sets mode and owner of what is there, if it still is what was found: of that type, and of that owner."""
+    """Sets mode and owner at a path, if the type and the owner there are still those that the fact has read."""
     parent, name = split(path)
     with enter(parent) as folder:
         direct = getattr(os, "O_PATH", None)
@@ -449,7 +449,7 @@ def keep(folder: Folder, name: str, copy: Copy | None) -> str | None:
 
 
 def _sweep(folder: int) -> None:
-    """Removes what killed runs of this user left behind; looks at each folder once an hour."""
+    """Removes temporary files that killed runs of this user left behind. Each folder is searched once an hour."""
     found = os.fstat(folder)
     key, now = (found.st_dev, found.st_ino), time.monotonic()
     if now - _swept.get(key, -STALE) < STALE:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from clockwork.operations._native import Copy
 
 OURS = "clockwork: "
-"""What begins a line on stderr that is a sentence for the user."""
+"""The prefix of a line on stderr that is a message for the user."""
 
-# `say` puts a plus before each further line of a value, so that a value cannot be taken for another key.
+# `say` writes a plus before each further line of a value, so that it cannot be mistaken for another key.
 _HEAD = r"""
 LC_ALL=C; export LC_ALL
 nl='
@@ -120,7 +120,7 @@ kind() {
 rename() {
   e=$(mv -fT "$1" "$2" 2>&1) && return
   case $e in *option* | *sage:*)
-    # This mv has no -T. It would move what it is given into a folder.
+    # This mv has no -T, and would move its source into an existing folder.
     [ ! -d "$2" ] || [ -L "$2" ] || no "$2 is a folder"
     mv -f "$1" "$2"; return ;;
   esac
@@ -133,7 +133,7 @@ _MAKE = r"""
 missing() { mkdir "$1" || [ -d "$1" ] || exit 1; [ -z "@OWNER@" ] || chown -h "@OWNER@" "$1" || exit 1; }
 """
 
-# In the private folder. It is the script's own user's, so nobody else can change what is in it.
+# In the private folder of the script's user, which nobody else can change.
 _PRIVATE = r"""
 new=@NEW@
 before=$(umask)
@@ -173,7 +173,7 @@ done 2>/dev/null
 
 
 def look(path: str) -> str:
-    """Tells all about a path, in lines that `facts.files` reads."""
+    """Prints the status of a path, in lines that `facts.files` parses."""
     return _HEAD + _LOOK.replace("@PATH@", shlex.quote(path))
 
 
@@ -209,17 +209,17 @@ def write(
     copy: Copy | None,
     has_base64: bool,
 ) -> str:
-    """Writes what comes by standard input, as `_native.write` does."""
+    """Writes standard input to a file, as `_native.write` does."""
     decode = "base64 -d" if has_base64 else 'while IFS= read -r part; do printf "$part" || exit 1; done'
     owner = _owner(user, group)
     return "".join(
         [
-            # What is not read would be a broken pipe to who writes it, and hide why the script ended.
+            # The rest of the input is read, because a broken pipe in the writer would hide the reason of the failure.
             "trap drain EXIT\n",
             start(path, user, group, make).replace("drain() { :; }", "drain() { cat > /dev/null; }"),
             f'case $(kind "$name") in file | absent) ;; *) no {shlex.quote(no_file(path))} ;; esac\n',
             _private(),
-            # `cat` says why it cannot write, which not every `base64` does. What a pipe hides shows in the size.
+            # `cat` prints the reason of a failed write, unlike some `base64`. The size shows failures in the pipe.
             f'{{ {decode}; }} 2> /dev/null | cat > "./$new" || exit 1\n',
             f'[ $(($(wc -c < "./$new"))) -eq {size} ] || no "$p cannot be written: not all of it came through"\n',
             f'chown {owner} "./$new" || exit 1\n' if owner else "",

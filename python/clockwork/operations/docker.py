@@ -152,13 +152,13 @@ def container(
         image=image,
         networks=[each for each in spec.networks if ":" not in each],
     )
-    # What installs Docker may come earlier in the same run.
+    # An earlier operation of this run may install Docker.
     check_engine(found.engine)
     yield from _Bringing(container, spec, found, start, pull_always, grace).commands(force)
 
 
 class _Bringing:
-    """Brings one container to what is wanted of it."""
+    """Brings one container to the desired state."""
 
     def __init__(self, name: str, spec: Spec, found: Container, start: bool, pull: bool, grace: int) -> None:
         self.name, self.spec, self.found = name, spec, found
@@ -167,14 +167,14 @@ class _Bringing:
         self.once = spec.restart_policy == "no"
         self.aside = min(found.old, default=None)
         self.there = found.there
-        # Of two, the one that was set aside is the last that is known to run. If the other one does not run, it never
-        # showed that it stays up: it gets its chance if it is what is wanted, and goes if not.
+        # The container that was set aside is the last one that is known to run. If the other one does not run, it
+        # never showed that it stays up. It is started if it is the desired one, and removed if not.
         unproven = self.aside and self.there and not runs(self.there) and not done(spec, self.there)
         if unproven and spec.image and compare(spec, found, found.there or {}, start).anew:
             self.there = None
 
     def commands(self, force: bool) -> Iterable[PyinfraCommand]:
-        """Tells what is about to be done, and does it; nothing, where all is as wanted."""
+        """Yields the intent and the commands, or nothing if the container is in the desired state."""
         current = self.there or self.found.old.get(self.aside or "")
         if current is None:
             if not self.spec.image:
@@ -188,7 +188,7 @@ class _Bringing:
         found = ownership(current)
         drift = compare(self.spec, self.found, current, self.start)
         if drift.anew or (force and self.spec.image):
-            # What changes in place is wanted of the new one as well. That it runs is no change.
+            # The changes in place are part of the new container too. Its start is no change.
             changes = [*drift.anew, *(each for each in drift.in_place if each[0] != "start")]
             reason = None if changes else "it is replaced in any case (force)"
             yield Intent("change", changes, replaces=f"container:{self.name}", found=found, reason=reason)
@@ -220,7 +220,7 @@ class _Bringing:
                 self.script.run("container", "stop", self.name + aside)
         self.script.take_place()
         self._start(aside=aside if can_come_back else None, discard=True)
-        # Those that were set aside together go together.
+        # Containers that were set aside together are removed together.
         if not can_come_back:
             self.script.forget_removed(aside)
         elif aside == OLD:
@@ -245,7 +245,7 @@ class _Bringing:
         elif drift.run is not None:
             script.run("container", drift.run, name)
         elif aside == OLD and self.start and self.there is not None and runs(self.there):
-            # The run that was killed may not have looked yet whether this one stays up.
+            # The killed run may not have checked yet that this one stays up.
             script.start(self.grace, self.once, aside, False, fresh=False)
         if self.found.new is not None:
             script.clear(NEW)

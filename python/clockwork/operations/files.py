@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["directory", "drop_aside", "file", "put", "put_back", "set_aside"]
 
 _MAKING_ROOM = "clockwork_making_room"
-"""Under this key a host remembers, while it is planned, what will have been set aside by then."""
+"""The key under which the plan of a host keeps the paths that will have been set aside."""
 
 
 @operation()
@@ -145,7 +145,7 @@ def file(
     mode: int | str | None = None,
     create_remote_dir: bool = True,
 ) -> Commands:
-    """Makes an empty file, sets mode and owner of one, or removes one. The content of a file that is there stays.
+    """Creates an empty file, sets mode and owner of one, or removes one. The content of an existing file stays.
 
     Args:
         path: The whole path on the host. `~` is the home of the user that operations run as.
@@ -185,9 +185,9 @@ def directory(
     group: str | None = None,
     mode: int | str | None = None,
 ) -> Commands:
-    """Makes a folder with those on the way to it, sets mode and owner of one, or removes an empty one.
+    """Creates a folder and its parents, sets mode and owner of one, or removes an empty one.
 
-    Removing one that is not empty fails: what is in it is never removed with it.
+    The removal of a folder that is not empty fails.
 
     Args:
         path: The whole path on the host. `~` is the home of the user that operations run as.
@@ -226,7 +226,7 @@ def directory(
 
 @operation()
 def set_aside(path: str, room_for: str) -> Commands:
-    """Sets a file or an empty folder aside, because one of its old and its new place is below the other.
+    """Sets a file or an empty folder aside whose old place is below its new one, or the reverse.
 
     It is renamed into a private folder beside the upper one of both places, with the folders from there to it where
     the old place is the lower one. If something else is in these, that is a failure. What is set aside already stays.
@@ -241,7 +241,7 @@ def set_aside(path: str, room_for: str) -> Commands:
     aside = _aside(path, room_for)
     found, held = _see(aside.path), _see(aside.place)
     if problem := found["problem"]:
-        # The way to the old place may lead through what has become a file.
+        # A parent of the old place may be a file now.
         if held["type"] != "directory":
             yield from _refuse(problem)
     elif found["type"] != "absent":
@@ -259,7 +259,7 @@ def set_aside(path: str, room_for: str) -> Commands:
 
 @operation()
 def put_back(path: str, room_for: str) -> Commands:
-    """Puts back what was set aside, just as it was. Empty folders that have come into its place make room for it.
+    """Puts back a thing that was set aside, unchanged. Empty folders that were created in its place are removed.
 
     Args:
         path: Where it was.
@@ -278,7 +278,7 @@ def put_back(path: str, room_for: str) -> Commands:
 
 @operation()
 def drop_aside(path: str, room_for: str) -> Commands:
-    """Removes what was set aside, once it was made anew in its new place.
+    """Removes a thing that was set aside, when it has been created in its new place.
 
     Args:
         path: Where it was.
@@ -297,7 +297,7 @@ def drop_aside(path: str, room_for: str) -> Commands:
 
 
 def _part_of_move(path: str) -> Commands:
-    """Does the part of a move that the session asks for, in place of a removal."""
+    """Performs the step of a move that the session asks for, instead of a removal."""
     aside, room_for = context().aside, (context().room_for or "").removeprefix("path:")
     if aside == "set_aside":
         yield from set_aside._inner(path=path, room_for=room_for)
@@ -354,7 +354,7 @@ def _source(src: Any, add_deploy_dir: bool) -> tuple[bytes, str]:
 
 
 def _look(path: str) -> FileStatusDict:
-    """What is at a path; while it is planned, with the room that is going to be made there."""
+    """The status of a path. In a plan, things that will have been set aside are absent."""
     found = _see(path)
     room: set[str] = host.connector_data.get(_MAKING_ROOM, set())
     if room and not host.state.is_executing and any(f"{path}/".startswith(f"{top}/") for top in room):
@@ -363,7 +363,7 @@ def _look(path: str) -> FileStatusDict:
 
 
 def _see(path: str) -> FileStatusDict:
-    """What is at a path."""
+    """The status of a path."""
     if in_process(host):
         found = look_locally(path)
     else:
@@ -454,7 +454,7 @@ def _found(found: FileStatusDict) -> dict[str, Any]:
     if found["type"] == "absent":
         return {}
     signs = {key: found[key] for key in ("mode", "owner", "group")}
-    # Only a file has a content that somebody could lose.
+    # Only a file has content that could be lost.
     return {"sha256": found["sha256"], **signs} if found["type"] == "file" else signs
 
 

@@ -1,4 +1,4 @@
-"""What can be declared in a main.py. The index of the built-in kinds."""
+"""The built-in kinds, and all other names for a main.py."""
 
 from clockwork.resources.base import ArtifactSize, Resource
 from clockwork.resources.directory import DirectoryResource

@@ -1,4 +1,4 @@
-"""Asks the Docker engine which image a tag means today."""
+"""Asks the Docker engine for the digest of the image behind a tag."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-# A registry that takes longer is as good as away: the tag alone will do.
+# If a registry takes longer, the tag alone is pinned.
 SECONDS = 5.0
 
 
@@ -43,7 +43,7 @@ def with_digests(answer: dict[str, Any], schema: dict[str, Any]) -> dict[str, An
 
 
 def with_digest(image: str) -> str:
-    """Adds to a reference the digest that the engine resolves it to, from its own images or a registry.
+    """Adds the digest to a reference, as the engine resolves it, from its own images or a registry.
 
     Args:
         image: The reference, such as `nginx:1.27`.
@@ -84,7 +84,7 @@ def _repository(reference: str) -> str:
 
 
 def _digest_of_registry(image: str) -> str | None:
-    """The digest that the image's registry tells the engine."""
+    """The digest from the image's registry."""
     descriptor = (_get(f"/distribution/{quote(image)}/json") or {}).get("Descriptor")
     return str(descriptor["digest"]) if isinstance(descriptor, dict) else None
 

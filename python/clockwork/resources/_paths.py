@@ -11,7 +11,7 @@ __all__ = ["HostPath", "Mode", "check_path"]
 
 
 def check_path(path: str) -> str:
-    """Returns the path, or raises `ValueError` where it cannot be one."""
+    """Returns the path, or raises `ValueError` if it is invalid."""
     if "\0" in path:
         raise ValueError("a path cannot hold a NUL character")
     if not path:
@@ -21,7 +21,7 @@ def check_path(path: str) -> str:
 
 def _check_mode(mode: object) -> str:
     if isinstance(mode, int):
-        # 0o644 and 644 are both meant for it, and cannot be told apart for sure.
+        # The numbers 0o644 and 644 are used for the same mode, and cannot be distinguished reliably.
         raise ValueError("permissions are a text, such as mode='644'")
     if not isinstance(mode, str) or not re.fullmatch(r"[0-7]{3,4}", mode):
         raise ValueError("permissions are three or four octal digits, such as '644' or '0755'")

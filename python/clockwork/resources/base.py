@@ -1,4 +1,4 @@
-"""What all resources have in common."""
+"""The base class of all resources."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OWN_FOLDER = str(Path(__file__).parent.parent)
 
 
 def _place_of_caller() -> str | None:
-    """The file and line that a resource is being made on: the nearest that is neither ours nor a library's."""
+    """The file and line that constructs a resource: the innermost that is neither ours nor a library's."""
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
@@ -46,7 +46,7 @@ def _place_of_caller() -> str | None:
 
 @dataclass
 class Origin:
-    """Where a resource comes from. Resources that differ in nothing else are equal."""
+    """The place of a resource's definition and its groups. It does not count for equality."""
 
     order: tuple[int, ...] = field(default_factory=lambda: (next(_definitions),), compare=False)
     defined_at: str | None = field(default_factory=lambda: _place_of_caller(), compare=False)
@@ -56,8 +56,8 @@ class Origin:
     discarded: bool = field(default=False, compare=False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
-        """The origin of a copy, which is in no group; a group that is copied takes its copies in by itself."""
-        # What is copied at once is defined at once, and keeps its order.
+        """The origin of a copy, which is in no group. A copied group adds its copies itself."""
+        # Resources that are copied together keep their order.
         together = memo.setdefault(id(_definitions), next(_definitions))
         order = (together, *self.order)
         connected = deepcopy(self.connected, memo)
@@ -67,7 +67,7 @@ class Origin:
 if TYPE_CHECKING:
 
     class _Needs:
-        """What type checkers take `depends_on` for: one or several, and groups, may be given; it holds resources."""
+        """The type of `depends_on` for type checkers: it accepts resources and groups, and holds resources."""
 
         def __get__(self, resource: object, owner: object) -> list[Resource]: ...
         def __set__(self, resource: object, needs: Resource | Group | Sequence[Resource | Group]) -> None: ...
@@ -78,7 +78,7 @@ _collecting: ContextVar[list[Resource] | None] = ContextVar("clockwork_collectin
 
 @contextmanager
 def collecting(resources: list[Resource] | None) -> Iterator[None]:
-    """Puts each resource that is constructed or copied meanwhile into a list; into none, where there is none."""
+    """Collects the resources that are constructed or copied meanwhile in a list, or in none."""
     before = _collecting.set(resources)
     try:
         yield
@@ -93,7 +93,7 @@ def _collect(resource: Resource) -> None:
 
 
 def discard(*resources: Resource | Group) -> None:
-    """Takes resources out of the project of the main.py that constructs them, as if it had not.
+    """Removes resources from the project of the main.py that constructs them.
 
     Args:
         *resources: The resources, and groups of them.
@@ -103,7 +103,7 @@ def discard(*resources: Resource | Group) -> None:
 
 
 class ArtifactSize(str, Enum):
-    """How long a text the model should write."""
+    """The length of the text that the model writes."""
 
     SMALL = "small"
     """About 100 to 500 words."""
@@ -114,7 +114,7 @@ class ArtifactSize(str, Enum):
 
 
 class Resource(BaseModel, _core.Resource):
-    """Something that is to exist on a host.
+    """A thing on a host that main.py declares.
 
     To make a kind of your own, subclass it, annotate fields as in any Pydantic model, and give its work as data:
     `operations` and `destroy_operations`, with `identity` to say what the thing is on its host. A kind may also return
@@ -134,14 +134,14 @@ class Resource(BaseModel, _core.Resource):
             No model reads them, and a change of them changes nothing on a host.
     """
 
-    # Errors about a field are told without its value, which may be a secret.
+    # Messages about a field do not show its value, which may be a secret.
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     artifact_model: ClassVar[type[BaseModel] | None] = None
-    """The shape of the model's answer where no field is marked as `Generated`; without one it is a text."""
+    """The model of the answer if no field is marked as `Generated`. Without one the answer is a text."""
 
     placement: ClassVar[frozenset[str]] = frozenset()
-    """The fields that say where or how the thing is put, and not what is in it: a change of them asks no model."""
+    """The fields for the place and the permissions of the thing. A change of them makes no pinned answer stale."""
 
     instructions: ClassVar[str | None] = None
     """The kind's own words for the model, shown in every question. A change of them makes no pinned answer stale."""
@@ -164,7 +164,7 @@ class Resource(BaseModel, _core.Resource):
     if not TYPE_CHECKING:  # checkers know the fields better
 
         def __init__(self, /, **data: Any) -> None:
-            """Validates the fields. In a main.py, the resource counts from now on."""
+            """Validates the fields. In a main.py it also adds the resource to the project."""
             super().__init__(**data)
             _collect(self)
 
@@ -191,11 +191,11 @@ class Resource(BaseModel, _core.Resource):
         return copied
 
     def __hash__(self) -> int:
-        """Goes by kind and name alone: equal resources have them in common, and fields may change."""
+        """Depends on kind and name only, because fields may change."""
         return hash((type(self), self.name))
 
     def connect(self, *others: Resource | Group) -> None:
-        """Says that this resource uses others: it depends on them, and the model learns what they are.
+        """Declares that this resource uses others: it depends on them, and the model is shown them.
 
         A configuration that the model writes can then hold the right names and ports. A new resource of the same
         kind and name takes the old one's place, so that a cell of a notebook can run again.
@@ -220,15 +220,15 @@ class Resource(BaseModel, _core.Resource):
         return ()
 
     def uses(self) -> Iterable[str]:
-        """The identities and claims that it needs where something in the project provides them."""
+        """The identities and claims that it needs if something in the project provides them."""
         return ()
 
     def operations(self) -> Iterable[Operation]:
-        """The work that brings it up. Asked of the resource when the model has filled in its part."""
+        """The operations that deploy it. They are asked for when the model has filled in the open fields."""
         raise NotImplementedError
 
     def destroy_operations(self) -> Iterable[Operation]:
-        """The work that takes it down. No operation may hold the value of a secret."""
+        """The operations that destroy it. None may hold the value of a secret."""
         raise NotImplementedError
 
     def resolve(self, path: str) -> str:
@@ -240,11 +240,11 @@ class Resource(BaseModel, _core.Resource):
         return _core._resolve(path, self._origin.folder or Path.cwd())
 
     def needs_artifact_generation(self) -> bool:
-        """Whether the model has to write anything for it. Always asked; by default, whether such a field is open."""
+        """Tells if the model has to write anything for it. By default: if a generated field is open."""
         return bool(self._open_fields())
 
     def answer_model(self) -> type[BaseModel] | None:
-        """The shape of the model's answer for this very resource; None is a text."""
+        """The model of the answer for this resource; None means a text."""
         fields = type(self).model_fields
         names = self._open_fields()
         if not names or names == [text_field(fields)]:
@@ -252,7 +252,7 @@ class Resource(BaseModel, _core.Resource):
         return answer_of(type(self).__name__, fields, names)
 
     def validate_artifact(self, artifact: str | dict[str, Any]) -> None:
-        """Checks what the model wrote by what it means. Override it for a kind of your own.
+        """Checks the meaning of an answer. Override it for a kind of your own.
 
         Args:
             artifact: The text, or the object of the shape of `answer_model`.
@@ -262,8 +262,8 @@ class Resource(BaseModel, _core.Resource):
         """
 
     def _needs(self) -> list[Resource]:
-        """All that has to be there before it: what it depends on, and what the groups do that it is in."""
-        # What is put into the list later is not validated, and may be a group.
+        """All its dependencies: its own, and those of its groups."""
+        # Items that are added to the list later are not validated, and may be groups.
         needs: list[Resource] = list(resources_of(self.depends_on))
         group = self._origin.group
         for around in group.and_around() if group else ():
@@ -271,7 +271,7 @@ class Resource(BaseModel, _core.Resource):
         return needs
 
     def _own_path(self) -> str | None:
-        """The path that assertions on files mean where they name none: that of the identity, if it is one."""
+        """The default path of assertions about files: that of the identity, if it has one."""
         what, _, path = self.identity().partition(":")
         return path if what == "path" else None
 
@@ -282,7 +282,7 @@ class Resource(BaseModel, _core.Resource):
         return self
 
     def _text_field(self) -> str | None:
-        """The field that is a text of its own."""
+        """The field for a whole text."""
         return text_field(type(self).model_fields)
 
     def _executes(self) -> bool:
@@ -301,7 +301,7 @@ class Resource(BaseModel, _core.Resource):
         return "/".join((*reversed(around), self.name))
 
     def _open_fields(self) -> list[str]:
-        """The fields that the model is to fill in: those that are left out and marked, or named by `suggest`."""
+        """The fields that the model fills in: missing ones that are marked, or named by `suggest`."""
         fields = type(self).model_fields
         marked = [
             name
@@ -331,7 +331,7 @@ class Resource(BaseModel, _core.Resource):
         return self
 
     def _check_artifact(self, artifact: str | dict[str, Any]) -> str | dict[str, Any]:
-        """Checks an answer in every respect: its shape, its values as fields of this resource, its meaning.
+        """Checks an answer: its shape, its values as fields of this resource, its meaning.
 
         Returns:
             What is to be pinned: the answer, or a more exact form of it.
@@ -347,7 +347,7 @@ class Resource(BaseModel, _core.Resource):
         return artifact
 
     def _completed(self, artifact: Any) -> Self:
-        """A copy whose open fields have the values of an answer. What the user gave stays, and so does the rest.
+        """A copy whose open fields have the values of an answer. All other fields stay.
 
         Raises:
             ValidationError: A value does not fit its field.
@@ -366,11 +366,11 @@ class Resource(BaseModel, _core.Resource):
         return completed
 
     def _given_fields(self) -> dict[str, Any]:
-        """What the prompt is made from: the fields that the user set, as JSON values.
+        """The fields that the user set, as JSON values, for the prompt.
 
-        The core takes the values of secrets and of environments out before it words the prompt.
+        The core removes the values of secrets and of environments.
         """
-        # The prompt tells these in its own words.
+        # The prompt has these in its own words.
         told = {"name", "description", "context", "suggest", text_field(type(self).model_fields)}
         if isinstance(getattr(self, "size", None), ArtifactSize):
             told.add("size")
@@ -378,12 +378,12 @@ class Resource(BaseModel, _core.Resource):
         return {name: given[name] for name in given if name in self.model_fields_set - told}
 
     def _kept_fields(self) -> dict[str, Any]:
-        """What the state is made from: all fields as JSON values. The core takes out what it must not keep."""
+        """All fields as JSON values, for the state. The core removes what the state must not keep."""
         kept: dict[str, Any] = as_json(self)
         return {name: kept[name] for name in kept if name not in {"name", "context"}}
 
     def _changed_fields(self) -> dict[str, Any]:
-        """The fields that say what it is and differ from their defaults, as JSON values, secrets included."""
+        """The kind's fields that differ from their defaults, as JSON values, secrets included."""
         fields = type(self).model_fields
         of_all = {name for name, field in Resource.model_fields.items() if field.exclude} | {
             "context",
@@ -399,14 +399,14 @@ class Resource(BaseModel, _core.Resource):
         }
 
     def _secrets(self) -> list[str]:
-        """The values of its secrets, which nothing on disk may hold."""
+        """The values of its secrets, which must not be written to disk."""
         of_all = {name for name, field in Resource.model_fields.items() if field.exclude}
         own = {name: value for name, value in fields_of(self, whole=True).items() if name not in of_all}
         return list(secrets_in(own))
 
 
 def _with(known: Sequence[Resource | Group], others: list[Resource]) -> list[Any]:
-    """Adds resources to those that are known, each once, in the place of others of the same kind and name."""
+    """Adds resources to a list, each once. They replace others of the same kind and name."""
     added = {(type(other).__name__, other.name): other for other in others}
 
     def stays(one: Resource | Group) -> bool:

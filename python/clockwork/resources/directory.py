@@ -45,7 +45,7 @@ class DirectoryResource(Resource):
         return f"path:{self._target()}"
 
     def operations(self) -> Iterator[Operation]:
-        """Makes the folder, and sets its mode and owner."""
+        """Creates the folder, and sets its mode and owner."""
         target = self._target()
         yield Operation(
             "clockwork.operations.files.directory",
@@ -78,5 +78,5 @@ class DirectoryResource(Resource):
 
 
 def _name(owner: str | None) -> str | None:
-    """A name that the state of a host tells; a number is not one."""
+    """A name of a user or group. A number is refused."""
     return None if owner is None or owner.isdigit() else owner

@@ -1,4 +1,4 @@
-"""A container that runs, or is stopped, or is gone."""
+"""A Docker container."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class DockerServiceResource(Resource):
     start: bool = True
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """Shows of the environment names alone."""
+        """Shows only the names of the environment."""
         for name, value in super().__repr_args__():
             yield name, dict.fromkeys(value, "**********") if name == "env_vars" else value
 
@@ -103,7 +103,7 @@ class DockerServiceResource(Resource):
                 yield f"path:{self.resolve(source)}"
 
     def operations(self) -> Iterator[Operation]:
-        """Makes the networks and the container, or removes the container."""
+        """Creates the networks and the container, or removes the container."""
         if not self.present:
             yield from self.destroy_operations()
             return
@@ -124,7 +124,7 @@ class DockerServiceResource(Resource):
         )
 
     def destroy_operations(self) -> Iterator[Operation]:
-        """Removes the container, and the networks that Clockwork made and nobody uses; never a volume."""
+        """Removes the container, and networks of Clockwork's that nobody uses; never a volume."""
         yield Operation(
             "clockwork.operations.docker.container",
             name=f"{self.name}: remove container",
@@ -140,11 +140,11 @@ class DockerServiceResource(Resource):
             )
 
     def needs_artifact_generation(self) -> bool:
-        """Whether the model has to choose anything: something is left to it, and needed."""
+        """Tells if the model has to choose anything. A container that is not to exist needs nothing."""
         return self.present and super().needs_artifact_generation()
 
     def _resolved(self, volume: str) -> str:
-        """A volume whose source, where it is a path, is absolute."""
+        """A volume with an absolute path, if its source is a path."""
         source, colon, rest = volume.partition(":")
         return f"{self.resolve(source)}:{rest}" if colon and source.startswith((".", "~")) else volume
 
@@ -199,7 +199,7 @@ class DockerServiceResource(Resource):
 
 
 def check_image(image: str) -> str:
-    """Returns the image's reference, or raises `ValueError` where it is none."""
+    """Returns the reference of an image, or raises `ValueError` if it is invalid."""
     if not re.fullmatch(IMAGE, image):
         raise ValueError(
             f"{image!r} is no reference of an image, such as 'nginx:1.27' or 'ghcr.io/me/app@sha256:…'"

@@ -1,4 +1,4 @@
-"""A file with a content that is given or written by the model."""
+"""A file whose content the user gives or the model writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from clockwork.resources.base import ArtifactSize, Resource
 from clockwork.resources.generated import Generated
 from clockwork.resources.operation import Operation
 
-# How long a shell may take to read a script.
+# The time that a shell may take to read a script, in seconds.
 SECONDS = 10.0
 
 
@@ -77,7 +77,7 @@ class FileResource(Resource):
         ).state(path=target, type="absent")
 
     def validate_artifact(self, artifact: str | dict[str, Any]) -> None:
-        """Checks programs with their own interpreter; all other formats the core knows."""
+        """Checks programs with their own interpreter. The core checks all other formats."""
         suffix = PurePosixPath(self.path or self.name).suffix
         if isinstance(artifact, str) and suffix in {".py", ".pyi"}:
             _check_python(artifact)
@@ -114,7 +114,7 @@ _filtering = threading.Lock()
 
 def _check_python(code: str) -> None:
     with _filtering, warnings.catch_warnings():
-        # A model's doubtful escape is no error, and not the user's to see.
+        # A doubtful escape in a model's string is no error, and its warning is not shown.
         warnings.simplefilter("ignore")
         try:
             ast.parse(code)

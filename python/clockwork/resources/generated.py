@@ -1,4 +1,4 @@
-"""Fields that a model fills in where the user leaves them out."""
+"""Fields that a model fills in if the user leaves them out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Generated"]
 
 @dataclass(frozen=True)
 class Generated:
-    """Marks a field that a model fills in where it is left out.
+    """Marks a field that a model fills in if it is left out.
 
     ```python
     image: Annotated[str | None, Generated("A Docker image with its tag, such as nginx:1.27")] = None
@@ -56,12 +56,12 @@ def marks_of(fields: dict[str, FieldInfo]) -> dict[str, Generated]:
 
 
 def text_field(fields: dict[str, FieldInfo]) -> str | None:
-    """The field that is a text of its own, if there is one."""
+    """The field for a whole text, if there is one."""
     return next((name for name, mark in marks_of(fields).items() if mark.text), None)
 
 
 def answer_of(kind: str, fields: dict[str, FieldInfo], names: Iterable[str]) -> type[BaseModel]:
-    """The shape of an answer that fills fields.
+    """The Pydantic model of an answer for some fields.
 
     Args:
         kind: The name of the kind.
@@ -83,7 +83,7 @@ def answer_of(kind: str, fields: dict[str, FieldInfo], names: Iterable[str]) -> 
 
 
 def _without_none(annotation: Any) -> Any:
-    """The type of a field as an answer has to have it: there, and of the first type that is not None."""
+    """The type of a field in an answer, without None."""
     if get_origin(annotation) is Annotated:
         return _without_none(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):

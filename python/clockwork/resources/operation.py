@@ -55,7 +55,7 @@ class Operation:
     Operation("files.directory", path="/srv/site", mode="755").state(path="/srv/site", type="directory", mode="755")
     ```
 
-    What is said about an operation beside its arguments is said by methods, so that no argument's name is taken.
+    Properties of an operation beside its arguments are set by methods, so that all names of arguments are free.
 
     Args:
         function: `files.directory` means `pyinfra.operations.files.directory`; any longer path is imported as it
@@ -70,7 +70,7 @@ class Operation:
     """
 
     def __init__(self, function: str | Callable[..., Any], /, **arguments: Any) -> None:
-        """Keeps what is to be called. It is looked at when the resource is compiled."""
+        """Stores the call. It is checked when the resource is compiled."""
         self.function = function if isinstance(function, str) else _path_of(function)
         self.arguments = arguments
         self.expected: dict[str, str] = {}
@@ -91,7 +91,7 @@ class Operation:
         group: str | None = None,
         target: str | None = None,
     ) -> Self:
-        """Declares what holds afterwards. Only this can be judged without running the operation.
+        """Declares the state afterwards. Only this can be compared without running the operation.
 
         Args:
             path: The path.
@@ -115,17 +115,17 @@ class Operation:
         return self
 
     def creates(self, *identities: str) -> Self:
-        """Names what an operation creates that yields no `Intent`."""
+        """Declares the identities that an operation without an `Intent` creates."""
         self.effects["creates"] += identities
         return self
 
     def replaces(self, *identities: str) -> Self:
-        """Names what an operation takes away to make it anew, where it yields no `Intent`."""
+        """Declares the identities that an operation without an `Intent` replaces."""
         self.effects["replaces"] += identities
         return self
 
     def removes(self, *identities: str) -> Self:
-        """Names what an operation removes that yields no `Intent`."""
+        """Declares the identities that an operation without an `Intent` removes."""
         self.effects["removes"] += identities
         return self
 

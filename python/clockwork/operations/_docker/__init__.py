@@ -1,1 +1,1 @@
-"""The parts of the operations on containers: what is wanted, how that differs from what is there, and the scripts."""
+"""The parts of the operations on containers: the desired container, the comparison, and the scripts."""

@@ -1,4 +1,4 @@
-"""What has to be done to a container that is there: made anew, or changed while it exists, or nothing."""
+"""Compares a container with the desired one: it is replaced, changed in place, or left."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RUNS = ("running", "paused", "restarting")
 
 @dataclass
 class Drift:
-    """How a container differs from what is wanted.
+    """The difference of a container from the desired one.
 
     Attributes:
         anew: What only a new container can mend.
@@ -47,7 +47,7 @@ def labels(there: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def ownership(there: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells whose a container is, for an Intent."""
+    """The evidence of a container's owner, for an Intent."""
     return {"project": labels(there).get(PROJECT), "managed": SPEC in labels(there)}
 
 
@@ -57,18 +57,18 @@ def status(there: Mapping[str, Any]) -> str:
 
 
 def runs(there: Mapping[str, Any]) -> bool:
-    """Whether a container has a process, also one that is paused or that docker is starting again."""
+    """True if a container has a process, even if it is paused or being restarted."""
     return status(there) in _RUNS
 
 
 def made_from(spec: Spec, there: Mapping[str, Any]) -> bool:
-    """Whether a container's label says that it was made from just this."""
+    """True if a container's label has the hash of this spec."""
     label = labels(there).get(SPEC)
     return label is not None and label in (spec.fingerprint(), spec.first_fingerprint())
 
 
 def compare(spec: Spec, found: Container, there: Mapping[str, Any], start: bool) -> Drift:
-    """Compares a container with what is wanted.
+    """Compares a container with the desired one.
 
     Args:
         spec: What is wanted.
@@ -77,8 +77,8 @@ def compare(spec: Spec, found: Container, there: Mapping[str, Any], start: bool)
         start: Whether it is to run.
     """
     drift = Drift()
-    # A container that this version made has all that it has from Clockwork. One that an earlier version made has its
-    # image, ports, volumes, environment and networks from it; all else could only be set by hand.
+    # All settings of a container of this version are Clockwork's. Of a container of an earlier version only its
+    # image, ports, volumes, environment and networks are; all others were set by hand.
     label = labels(there).get(SPEC)
     ours = label is not None and label.startswith(_CURRENT)
     if spec.image:
@@ -98,7 +98,7 @@ def compare(spec: Spec, found: Container, there: Mapping[str, Any], start: bool)
 def _image(spec: Spec, found: Container, there: Mapping[str, Any]) -> list[Change]:
     before, after = str(there["Config"]["Image"]), spec.image
     if found.image is None:
-        # Nobody can tell here what the name would mean. A container that was made from it is left as it is.
+        # The image behind the name is unknown here. A container that was created from this name is left unchanged.
         return [("image", before, after)] if image_reference(before) != image_reference(after) else []
     if found.image["Id"] == there["Image"]:
         return []
@@ -112,7 +112,7 @@ def _short(id_: str) -> str:
 
 
 def _is_mode(network: str) -> bool:
-    """Whether it is no network, but a way of doing without one of its own. It stays as long as the container."""
+    """True for a network mode such as `host`, which is no network. It cannot be changed while the container exists."""
     return network in ("host", "none") or network.startswith("container:")
 
 
@@ -128,7 +128,7 @@ def _networks(spec: Spec, found: Container, there: Mapping[str, Any], drift: Dri
         if [mode.partition(":")[0]] != [each.partition(":")[0] for each in wanted]:
             drift.anew.append(("networks", sorted(networks) or [mode], wanted))
         return
-    # A network that was made anew has another id: whoever was attached to the one before cannot start any more.
+    # A network that was created again has another id, and a container of the old one cannot start any more.
     for name in spec.networks:
         id_ = (networks.get(name) or {}).get("NetworkID")
         if id_ and not runs(there) and (found.networks.get(name) or {}).get("Id") != id_:
@@ -195,6 +195,6 @@ def _state(spec: Spec, there: Mapping[str, Any], drift: Drift, start: bool) -> N
 
 
 def done(spec: Spec, there: Mapping[str, Any]) -> bool:
-    """Whether a container had one thing to do, and did it: one that is never to be started again, and said so."""
+    """True if a container without restarts has ended successfully: it had one task, and completed it."""
     state = there["State"]
     return spec.restart_policy == "no" and state["Status"] == "exited" and state["ExitCode"] == 0

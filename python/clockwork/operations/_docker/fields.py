@@ -1,4 +1,4 @@
-"""Compares what a container was made from with what is wanted, field by field, from one `docker inspect`."""
+"""Compares the fields of a container with the desired ones, from one `docker inspect`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EVERYWHERE = ("", "0.0.0.0")
 def differing(
     spec: Spec, there: Mapping[str, Any], image: Mapping[str, Any] | None, whole: bool
 ) -> list[Change]:
-    """The fields of a container that differ from what is wanted, and cannot be changed while it exists.
+    """The fields of a container that differ from the desired ones, and cannot be changed while it exists.
 
     Args:
         spec: What is wanted.

@@ -1,4 +1,4 @@
-"""Whose a container or a network is, and whether the engine can be asked at all."""
+"""Checks the owner of a container or a network, and that the engine answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_engine(engine: Engine, removed: str | None = None) -> None:
-    """Refuses to go on where the engine cannot be asked.
+    """Raises an error if the engine does not answer.
 
     Args:
         engine: Whether it could.
@@ -35,14 +35,14 @@ def check_engine(engine: Engine, removed: str | None = None) -> None:
 
 
 def owner_labels() -> dict[str, str]:
-    """The labels that tell whose something is."""
+    """The labels that name the owner."""
     now = context()
     pairs = ((PROJECT, now.project), (FOLDER, now.folder))
     return {key: value for key, value in pairs if value is not None}
 
 
 def check_owner(labels: Mapping[str, Any], what: str, done: str) -> None:
-    """Refuses to touch what is not the project's own, where nobody allowed it.
+    """Raises an error for a foreign thing, unless the context allows to take it over.
 
     Args:
         labels: The labels of what is there.

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from clockwork.operations.facts.docker import Container
 
 LOG_LINES = 12
-"""How many of the last lines of its log are told of a container that does not stay up."""
+"""The number of last lines of the log that are shown of a container that does not stay up."""
 
-# The client takes some of its own settings from these, and the shell from others. They can be given in a file alone.
+# The client reads settings from some of these variables, and the shell from others. They can only be passed in a file.
 _NOT_EXPORTED = re.compile(
     r"PATH|HOME|IFS|ENV|PWD|OLDPWD|PS\d|OPT\w+|LANG|LC_\w+|U?ID|E?UID|PPID|BASH\w*|SHELL\w*|TMPDIR|NO_COLOR|XDG_\w+"
     r"|LD_\w+|GO[A-Z]+|SSL_\w+|SSH_\w+|DOCKER_\w+|BUILD\w+|OTEL_\w+|(?i:\w+_proxy)"
@@ -66,7 +66,7 @@ look() {
 }
 """
 
-# The end of the name of what was set aside, whether to start it, and the names that it is to have again.
+# The suffix of the name of the container that was set aside, the flag to start it, and its former names.
 _PUT_BACK = """\
 put_back() {
     end=$1 start=$2
@@ -80,7 +80,7 @@ put_back() {
 }
 """
 
-# The names of all that were set aside together: one of them may hold a port that another needs.
+# The names of all containers that were set aside together: one of them may hold a port that another needs.
 _TOGETHER = """\
 together() {
     for each in $(docker container ls --all --format '{{.Names}}' --filter "name=$1"); do
@@ -92,7 +92,7 @@ together() {
 
 @dataclass
 class Script:
-    """A script that is put together, and what it reads from its standard input."""
+    """A script and its standard input."""
 
     name: str
     lines: list[str] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Script:
     stdin: str | None = None
 
     def __post_init__(self) -> None:
-        """Names the containers."""
+        """Starts the script with the names of the containers."""
         self.name, self.new, self.old = (quoted(self.name + end) for end in ("", NEW, OLD))
 
     def command(self) -> StringCommand:
@@ -109,12 +109,12 @@ class Script:
         return StringCommand(text, _stdin=self.stdin) if self.stdin is not None else StringCommand(text)
 
     def clear(self, *ends: str) -> None:
-        """Removes what a run that was killed left under these names."""
+        """Removes the containers that a killed run left under these names."""
         for end in ends:
             self.lines.append(f"drop {self.name}{end}")
 
     def create(self, spec: Spec, labels: Mapping[str, str], found: Container, pull: bool) -> None:
-        """Makes the new container beside the one that may be there. Nothing is lost where that fails.
+        """Creates the new container beside the existing one, which is kept if that fails.
 
         Args:
             spec: What it is made from.
@@ -125,7 +125,7 @@ class Script:
         image = quoted(spec.image)
         if found.new is not None:
             self.clear(NEW)
-        # Docker itself would only tell when the container is started.
+        # Docker itself would report it only at the start of the container.
         for network in spec.networks:
             if ":" not in network and network not in found.networks:
                 self.run("network", "inspect", network)
@@ -155,7 +155,7 @@ class Script:
             )
 
     def set_aside(self, ran: bool, stale: bool) -> None:
-        """Makes room for the new container. The old one gets its other name first, so that a stopped one says why.
+        """Makes room for the new container. The old one is renamed before it stops, so that its name explains it.
 
         Args:
             ran: Whether it is to run again if it is put back.
@@ -178,7 +178,7 @@ class Script:
         self.lines.append(f"docker container rename {self.new} {self.name} || exit 1")
 
     def start(self, seconds: int, once: bool, aside: str | None, discard: bool, fresh: bool = True) -> None:
-        """Starts the container, and looks whether it stays up.
+        """Starts the container, and checks that it stays up.
 
         Args:
             seconds: How long it has to.
@@ -206,11 +206,11 @@ class Script:
         self.lines += ["    exit 1", "fi"]
 
     def forget(self, end: str) -> None:
-        """Removes what was set aside. Its volumes stay, also those without a name: they may hold data."""
+        """Removes the container that was set aside. Its volumes stay, also anonymous ones: they may hold data."""
         self.lines.append(f"docker container rm --force {self.name}{end} >/dev/null || exit 1")
 
     def forget_removed(self, end: str) -> None:
-        """Waits until one is gone that docker removes when it ends, which it does some time after that."""
+        """Waits for the removal of a container with `--rm`, which docker removes some time after its end."""
         self.lines += [
             f"docker container rm --force {self.name}{end} >/dev/null 2>&1",
             "seconds=0",
@@ -221,7 +221,7 @@ class Script:
         ]
 
     def forget_together(self, end: str) -> None:
-        """Removes all that were set aside together, if what replaced them runs; else it is left for later."""
+        """Removes all containers that were set aside together, if their successors run; else leaves them for later."""
         self.functions += [_TOGETHER]
         self.lines += [
             f"names=$(together {quoted(end)})",
@@ -233,21 +233,21 @@ class Script:
         ]
 
     def forget_all(self, end: str, names: Sequence[str]) -> None:
-        """Removes what was set aside of these."""
+        """Removes the containers that these set aside."""
         self.run("container", "rm", "--force", *(name + end for name in names))
 
     def set_aside_together(self, end: str, names: Sequence[str], stop: Sequence[str]) -> None:
-        """Gives containers other names and stops them; puts all of them back if that fails."""
+        """Renames and stops containers; puts all of them back if that fails."""
         self.functions += [_PUT_BACK, _TOGETHER]
         back = f"{{ put_back {quoted(end)} true $(together {quoted(end)}); exit 1; }}"
         for name in names:
             self.lines.append(f"docker container rename {quoted(name)} {quoted(name + end)} || {back}")
-        # All of them have their time to end at once.
+        # All of them stop at the same time.
         listed = " ".join(quoted(name + end) for name in (*stop, *names))
         self.lines.append(f"docker container stop {listed} >/dev/null || {back}")
 
     def settle(self, end: str, names: Sequence[str], kept: Sequence[str]) -> None:
-        """Removes what is kept of containers if all of these run; else puts it back."""
+        """Removes the containers that were set aside if all of these run; else puts them back."""
         self.functions.append(_PUT_BACK)
         self.lines += [
             "failed=",
@@ -311,7 +311,7 @@ def create_arguments(spec: Spec, labels: Mapping[str, str]) -> list[str]:
 
 
 def environment_input(spec: Spec) -> tuple[list[str], bool, str | None]:
-    """The way of the environment's values into a container: over standard input, and never through an argument.
+    """Passes the environment's values to a container over standard input, and never as an argument.
 
     Docker reads a value from a line of a file, or from its own environment. The first suits any name, but no value of
     several lines; the second suits any value, but no name that means something to docker itself.

@@ -1,4 +1,4 @@
-"""What is wanted of a container, and the label that tells what one was made from."""
+"""The desired container, and the label with the hash of the spec that one was created from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROJECT = "clockwork.project"
 FOLDER = "clockwork.folder"
 MANAGED = "clockwork.managed"
 
-# Another way of making the hash needs another number here, and has to accept the labels that were made before.
+# A change of the hash needs another number here, and must still accept older labels.
 _VERSION = "2"
 
 # These can be changed while a container exists, and are compared one by one.
@@ -30,7 +30,7 @@ _UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 @dataclass(frozen=True)
 class Spec:
-    """What a container is to be made from. What is not given is empty, or None."""
+    """The desired fields of a container. Fields that are not given are empty or None."""
 
     image: str = ""
     ports: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Spec:
         the environment are hashed as they are: whoever may read a container's labels may read its environment too.
         """
         parts = {name: value for name, value in self.given().items() if name not in _IN_PLACE}
-        # Neither says anything by its order.
+        # Their order has no meaning.
         for name in ("ports", "volumes", "env_vars"):
             if name in parts:
                 parts[name] = sorted(parts[name], key=repr)
@@ -72,11 +72,11 @@ class Spec:
         return f"{_VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
     def first_fingerprint(self) -> str | None:
-        """The value of the label as the first versions of Clockwork made it, None where they could not make this."""
+        """The label as the first versions of Clockwork wrote it; None if they could not create this container."""
         known = {"image", "ports", "volumes", "env_vars", "networks", "restart_policy", "cpus", "memory"}
         if not self.given().keys() <= known:
             return None
-        # Their sorting minded no case of ASCII letters, and kept the order of names that are alike but for that.
+        # Their sorting ignored the case of ASCII letters, and was stable.
         env = sorted(self.env_vars, key=lambda pair: pair[0].encode().lower())
         document = {
             "image": self.image,
@@ -89,12 +89,12 @@ class Spec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def mentions(self, *options: str) -> bool:
-        """Whether `extra_args` hold one of these options of `docker create`."""
+        """True if `extra_args` have one of these options of `docker create`."""
         return any(argument.partition("=")[0] in options for argument in self.extra_args)
 
 
 def text_of(value: object) -> str:
-    """The text of a value, which may be one that is known only now: it then has a method `resolve`.
+    """The text of a value. A deferred value is resolved.
 
     Raises:
         OperationTypeError: It has no text.
@@ -147,7 +147,7 @@ def command_of(command: str | Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def bytes_of(size: str | int) -> int:
-    """How many bytes a size is, as docker reads it: `512m`, `1.5g`, `1GiB`.
+    """Converts a size to bytes, as docker does: `512m`, `1.5g`, `1GiB`.
 
     Raises:
         OperationValueError: It is no size.

@@ -1,4 +1,4 @@
-"""Containers that swap what only one of them can have, such as a port: set aside together, and settled together."""
+"""Moves of several containers that swap a claim such as a port: they are set aside and settled together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @operation()
 def set_aside(containers: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
-    """Stops several containers and gives them other names, so that what replaces them finds their ports free.
+    """Stops and renames several containers, so that their ports are free for their successors.
 
     `container` comes next, for each of them, and then `settle`. Should one of the new ones fail, all that were set
     aside are put back and run again. Those that do not run are left alone.
@@ -32,7 +32,7 @@ def set_aside(containers: Sequence[str]) -> Generator[PyinfraCommand, None, None
     """
     end = _end(containers)
     found = _look(containers)
-    # Where all the new ones run, a run was killed before it forgot the old ones. They are of no use any more.
+    # If all successors run, a run was killed before it removed the old containers. They are obsolete.
     over = all(each.there is not None and runs(each.there) and end in each.old for each in found.values())
     stop = [name for name, each in found.items() if end in each.old and runs(each.old[end])]
     move = [
@@ -57,7 +57,7 @@ def set_aside(containers: Sequence[str]) -> Generator[PyinfraCommand, None, None
 
 @operation()
 def settle(containers: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
-    """Removes what `set_aside` kept, once all the new containers run; puts all of it back if one does not.
+    """Removes the containers that `set_aside` kept if all successors run; else puts all of them back.
 
     Args:
         containers: The names that `set_aside` got.
@@ -76,7 +76,7 @@ def settle(containers: Sequence[str]) -> Generator[PyinfraCommand, None, None]:
 
 
 def part_of_swap(container: str) -> Generator[PyinfraCommand, None, None]:
-    """Does the part of a swap that the session asks for, in place of a removal.
+    """Performs the step of a swap that the session asks for, instead of a removal.
 
     Every container is set aside by itself here: the session goes through all of them before it brings the first one
     up, and clears all new ones before it puts the first one back.
@@ -105,7 +105,7 @@ def part_of_swap(container: str) -> Generator[PyinfraCommand, None, None]:
 
 
 def _end(containers: Sequence[str]) -> str:
-    """What the names of containers end in that are set aside together."""
+    """The suffix of the names of containers that are set aside together."""
     return f"{OLD}-{hashlib.sha256(' '.join(sorted(containers)).encode()).hexdigest()[:8]}"
 
 

@@ -1,4 +1,4 @@
-"""What a Docker engine says of one container, or of one network. Each fact is one round trip."""
+"""Facts of a Docker engine about one container or one network. Each fact is one round trip."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 NEW = ".clockwork-new"
-"""What the name of a container ends in until it takes its place."""
+"""The suffix of the name of a new container, until it takes its place."""
 
 OLD = ".clockwork-old"
-"""What the name of a container ends in that is set aside. After a dash it names those that are set aside together."""
+"""The suffix of the name of a container that is set aside. After a dash it names those that are set aside together."""
 
-# The first line says whether the engine could be asked. What is not there is left out by `docker inspect`, which
-# then fails; that the engine answers is known from the list before it. Warnings are no part of that list.
+# The first line tells if the engine answers. `docker inspect` leaves out missing objects, and
+# then fails; the list before it shows that the engine answers. Warnings are no part of that list.
 _ASK = """\
 if ! command -v docker >/dev/null 2>&1; then echo missing
 elif ! found=$({list} 2>/dev/null); then echo trouble; {list} 2>&1 >/dev/null
@@ -36,7 +36,7 @@ _JSON = "--format '{{json .}}'"
 
 @dataclass(frozen=True)
 class Engine:
-    """Whether a Docker engine could be asked.
+    """The availability of a Docker engine.
 
     Attributes:
         installed: Whether there is a `docker` command.
@@ -49,7 +49,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Container:
-    """What an engine has of one container. The parts are as `docker inspect` gives them.
+    """The data of an engine about one container. The parts are as `docker inspect` gives them.
 
     Attributes:
         engine: Whether it could be asked.
@@ -70,7 +70,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Network:
-    """What an engine has of one network.
+    """The data of an engine about one network.
 
     Attributes:
         engine: Whether it could be asked.
@@ -84,20 +84,20 @@ class Network:
 
 
 class ContainerStatus(FactBase[Container]):
-    """One container, what a replacement may have left beside it, its image, and its networks.
+    """One container, the containers that a replacement may have left beside it, its image, and its networks.
 
-    An engine that does not answer is told in the answer, and does not fail the fact.
+    An engine that does not answer is part of the result, and does not fail the fact.
     """
 
     @staticmethod
     @override
     def default() -> Container:
-        """Nothing can be asked."""
+        """The result without an engine."""
         return Container(Engine(installed=False))
 
     @override
     def command(self, container: str, image: str | None = None, networks: Sequence[str] = ()) -> str:
-        """Asks for all of it in one script.
+        """The script that reads all of it.
 
         Args:
             container: The name of the container.
@@ -110,7 +110,7 @@ class ContainerStatus(FactBase[Container]):
         wanted = "$found"
         if image:
             wanted += f" {shlex.quote(image_reference(image))}"
-        # Ids of containers come before all else that could have the same name.
+        # An id of a container has precedence over other objects with this name.
         ask = f"docker inspect {_JSON} {wanted} 2>/dev/null"
         more.append(ask if image else f'[ -z "$found" ] || {ask}')
         if networks:
@@ -121,7 +121,7 @@ class ContainerStatus(FactBase[Container]):
 
     @override
     def process(self, output: list[str]) -> Container:
-        """Tells the parts from one another."""
+        """Parses the output."""
         engine, documents = _read(output)
         there = new = image = None
         old: dict[str, Mapping[str, Any]] = {}
@@ -143,20 +143,20 @@ class ContainerStatus(FactBase[Container]):
 
 
 class NetworkStatus(FactBase[Network]):
-    """One network, and which containers are attached to it.
+    """One network, and the containers that are attached to it.
 
-    An engine that does not answer is told in the answer, and does not fail the fact.
+    An engine that does not answer is part of the result, and does not fail the fact.
     """
 
     @staticmethod
     @override
     def default() -> Network:
-        """Nothing can be asked."""
+        """The result without an engine."""
         return Network(Engine(installed=False))
 
     @override
     def command(self, network: str) -> str:
-        """Asks for both in one script.
+        """The script that reads both.
 
         Args:
             network: The name of the network.
@@ -169,7 +169,7 @@ class NetworkStatus(FactBase[Network]):
 
     @override
     def process(self, output: list[str]) -> Network:
-        """Tells the parts from one another."""
+        """Parses the output."""
         engine, documents = _read(output)
         names = [line for line in output[1:] if line and not line.startswith("{")]
         attached = tuple(names) if engine.installed and not engine.trouble else ()

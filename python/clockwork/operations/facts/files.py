@@ -1,4 +1,4 @@
-"""Facts about files: all that an operation has to know of a path, in one question."""
+"""Facts about files: all that an operation needs to know of a path, in one round trip."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["FileBytes", "FileStatus", "FileStatusDict", "look_locally", "read_lo
 
 
 class FileStatusDict(TypedDict):
-    """What is at a path. What is not known, or does not apply, is None.
+    """The status of a path. Values that are unknown or do not apply are None.
 
     Attributes:
         path: The path with `~` and the links of its folders resolved.
@@ -56,7 +56,7 @@ class FileStatusDict(TypedDict):
 
 
 class FileStatus(FactBase[FileStatusDict]):
-    """Tells what is at a path: type, mode, owner, group, size, hash, where a link leads, and what prevents a change.
+    """The status of a path: type, mode, owner, group, size, hash, the target of a link, and the obstacle to a change.
 
     ```python
     found = host.get_fact(FileStatus, path="/etc/motd")
@@ -66,11 +66,11 @@ class FileStatus(FactBase[FileStatusDict]):
     """
 
     def command(self, path: str) -> str:
-        """The script that looks. It needs a POSIX shell, `id`, `stat` and `readlink`."""
+        """The script that reads it. It needs a POSIX shell, `id`, `stat` and `readlink`."""
         return _shell.look(path)
 
     def process(self, output: list[str]) -> FileStatusDict:
-        """Reads what the script says."""
+        """Parses the output."""
         said: dict[str, str] = {}
         key = ""
         for line in output:
@@ -107,18 +107,18 @@ class FileBytes(FactBase[bytes | None]):
     """The content of a file, byte for byte; None where it cannot be read."""
 
     def command(self, path: str) -> str:
-        """The script that reads. A failure is no failure of the host."""
+        """The script that reads it. A failure does not fail the host."""
         return f"({_shell.read(path)}) 2>/dev/null || :"
 
     def process(self, output: list[str]) -> bytes | None:
-        """Decodes it."""
+        """Decodes the output."""
         if output[0] == "base64":
             return base64.b64decode("".join(output[1:]))
         return bytes(int(number, 8) for line in output[1:] for number in line.split())
 
 
 def look_locally(path: str) -> FileStatusDict:
-    """Tells the same as `FileStatus` about this machine, in this process.
+    """The same as `FileStatus`, for this machine and in this process.
 
     Args:
         path: The path; `~` is this user's home.
