@@ -98,7 +98,8 @@ mod tests {
         let mut whole = json!({
             "changes": [], "replaces": null, "overwrites": null, "found": {}, "reason": null,
         });
-        whole.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+        let Value::Object(value) = value else { panic!("an intent is an object") };
+        whole.as_object_mut().unwrap().extend(value);
         serde_json::from_value(whole).unwrap()
     }
 

@@ -220,7 +220,8 @@ mod tests {
     }
 
     fn operation(function: &str, arguments: serde_json::Value) -> Step {
-        let arguments = arguments.as_object().unwrap().clone().into_iter();
+        let serde_json::Value::Object(arguments) = arguments else { panic!("arguments have names") };
+        let arguments = arguments.into_iter();
         let arguments =
             arguments.map(|(name, value)| (name, serde_json::from_value(value).unwrap())).collect();
         Step::Operation(Operation {

@@ -11,8 +11,8 @@ use crate::outcome::{Action, CheckOutcome, Failure, Report};
 use crate::resource::Address;
 
 /// The note of a check where there is nothing to check.
-pub(super) const NO_ASSERTIONS: &str = "no resource has an assertion. Give one some: FileResource(…, assertions=[FileExists()]), \
-     with FileExists and its like from clockwork.assertions, or a function of yours";
+pub(super) const NO_ASSERTIONS: &str = "no resource has an assertion. Give one some: assertions=[FileExists()], with FileExists and its like from \
+     clockwork.assertions, or a function of yours";
 
 /// Tries the assertions: all of them or, where something was deployed, those of what is there now.
 pub(super) fn run(
