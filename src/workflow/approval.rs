@@ -87,20 +87,21 @@ impl Run<'_> {
     }
 
     fn question(&self, report: &Report, planned: &DeployOutcome) -> Question {
-        let (orphans, others): (Vec<&ResourceOutcome>, Vec<_>) =
-            planned.resources.iter().partition(|resource| resource.gone);
+        let may_stay = |resource: &&ResourceOutcome| self.may_stay(resource);
+        let (orphans, others): (Vec<&ResourceOutcome>, Vec<_>) = planned.resources.iter().partition(may_stay);
         let takes = |r: &&&ResourceOutcome| r.replaces || r.action == crate::outcome::Action::Remove;
         Question {
             destroys: self.destroys() && planned.changed(),
             takes_away: others.iter().any(|r| takes(&r)),
             takes_over: planned.resources.iter().any(|r| r.ownership != Ownership::Ours && r.changed),
-            orphans: if self.options.prune || self.destroys() {
-                0
-            } else {
-                orphans.iter().filter(|resource| resource.changed).count()
-            },
+            orphans: orphans.iter().filter(|resource| resource.changed).count(),
             new_texts: others.iter().any(|r| r.action.is_change() && report.has_written(&r.address)),
         }
+    }
+
+    /// True for an orphan that goes only if the answer says so.
+    fn may_stay(&self, resource: &ResourceOutcome) -> bool {
+        resource.gone && !self.options.prune && !self.destroys()
     }
 
     /// The reason why a plan is not done where nobody can be asked.
@@ -108,7 +109,7 @@ impl Run<'_> {
         let foreign: Vec<String> = planned
             .resources
             .iter()
-            .filter(|r| r.ownership == Ownership::ForeignThing && r.action.is_change())
+            .filter(|r| r.ownership == Ownership::ForeignThing && r.action.is_change() && !self.may_stay(r))
             .map(named)
             .collect();
         if !foreign.is_empty() {

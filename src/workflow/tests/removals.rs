@@ -67,6 +67,16 @@ fn an_answer_decides_on_orphans() {
 }
 
 #[test]
+fn orphans_that_are_to_go_are_asked_about_as_well() {
+    let (bed, specs) = orphaned();
+    let approver = FakeApprover::new(Approval::Stop);
+    let report = bed.run(Some(&specs), &prune(), Some(&approver)).unwrap();
+    let question = approver.question();
+    assert_eq!((question.orphans, question.takes_away, question.defaults_to_no()), (0, true, true));
+    assert_eq!((failed(&report), bed.things().len()), ("DeclinedError", 2));
+}
+
+#[test]
 fn nobody_is_asked_where_nothing_is_at_stake() {
     let bed = Bed::new();
     let approver = FakeApprover::yes();
