@@ -16,7 +16,7 @@ use crate::ownership::{self, Ownership};
 use crate::resource::{Address, CompiledResource, Desired};
 use crate::state::{Deployed, Difference, State, StateEntry};
 
-pub use moves::{Moves, align, moves};
+pub use moves::{Moves, align, blocks, moves};
 pub use removals::{Target, Unremovable, removals};
 pub use saved::SavedPlan;
 

@@ -115,7 +115,7 @@ fn is_elsewhere(entry: &StateEntry, resource: &CompiledResource) -> bool {
 }
 
 /// True if a thing and a new one cannot be there together.
-fn blocks(entry: &StateEntry, resource: &CompiledResource) -> bool {
+pub fn blocks(entry: &StateEntry, resource: &CompiledResource) -> bool {
     if overlap(&entry.identity, &resource.identity) {
         return true;
     }

@@ -60,13 +60,14 @@ impl Run<'_> {
         let back = on_hosts(&beside.set_aside, |_, host| failed(host));
         let gone = on_hosts(&beside.set_aside, |_, host| !failed(host));
         // All new things go before the first old one comes back: they may hold what it needs.
-        self.take_down(session, report, &self.made_elsewhere(&back, deployed), planned, None)?;
+        let in_the_way = self.made_in_the_way(&back, deployed);
+        let cleared = self.take_down(session, report, &in_the_way, planned, None)?;
         self.take_down(session, report, &back, planned, Some(Aside::Clear))?;
         let put_back = self.take_down(session, report, &back, planned, Some(Aside::PutBack))?;
         self.restore(&put_back)?;
         for resource in &mut deployed.resources {
-            let is_back =
-                put_back.resources.iter().any(|r| r.address == resource.address && r.host == resource.host);
+            let mut undone = put_back.resources.iter().chain(&cleared.resources);
+            let is_back = undone.any(|r| r.address == resource.address && r.host == resource.host);
             if is_back && resource.error.is_none() {
                 let why =
                     "what it takes the place of was put back, because another resource failed".to_owned();
@@ -81,17 +82,23 @@ impl Run<'_> {
         Ok(plan::merge(put_back, dropped))
     }
 
-    /// The removals of what was made in this run, in another place than the thing that comes back was.
-    fn made_elsewhere(&self, back: &[Work], deployed: &DeployOutcome) -> Vec<Work> {
+    /// The removals of what was made in this run and is in the way of things that come back: new forms of theirs in
+    /// another place, and new things that hold what they had.
+    fn made_in_the_way(&self, back: &[Work], deployed: &DeployOutcome) -> Vec<Work> {
         let is_made = |identity: &str, host: &str| {
             let mut rows = deployed.resources.iter().filter(|r| r.identity == identity && r.host == host);
             rows.any(|r| r.action == Action::Create && r.changed)
         };
+        let is_in_the_way = |new: &CompiledResource, work: &Work| {
+            let entries = self.scope.state.entries().iter();
+            let mut had = entries.filter(|e| e.identity == work.identity && work.hosts.has(&e.host));
+            work.identity != new.identity
+                && (work.address == new.address || had.any(|entry| plan::blocks(entry, new)))
+        };
         let removal = |new: &CompiledResource| {
-            let old =
-                back.iter().find(|work| work.address == new.address && work.identity != new.identity)?;
-            let (identity, steps) = (new.identity.clone(), new.destroy.clone()?);
-            Some(Work { identity, steps, needs: Vec::new(), ..old.clone() })
+            let work = back.iter().find(|work| is_in_the_way(new, work))?;
+            let (address, identity) = (new.address.clone(), new.identity.clone());
+            Some(Work { address, identity, steps: new.destroy.clone()?, needs: Vec::new(), ..work.clone() })
         };
         let work: Vec<Work> = self.resources.iter().rev().filter_map(removal).collect();
         on_hosts(&work, is_made)

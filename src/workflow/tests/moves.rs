@@ -192,6 +192,22 @@ fn on_a_host_that_has_stopped_nothing_goes() {
 }
 
 #[test]
+fn a_new_container_gives_back_the_port_that_another_one_needs_to_come_back() {
+    let bed = Bed::new();
+    bed.apply_well(&[container("a", "a", "v1", &[80])]);
+    let (before, state) = (bed.as_it_is(), bed.state());
+    bed.world().failing.insert("container:a".into());
+    let specs = [container("new", "new", "v1", &[80]), container("a", "a", "v2", &[81])];
+    let report = bed.apply(&specs);
+    assert_eq!(failed(&report), "DeployError");
+    assert_eq!((bed.as_it_is(), bed.state()), (before, state), "{:?}", bed.log());
+    assert!(row(&report, "new").error.as_ref().unwrap().contains("was put back"), "{report:?}");
+    bed.world().failing.clear();
+    assert_eq!(bed.apply(&specs).failure, None);
+    assert_eq!(bed.things(), ["h1 container:a=v2", "h1 container:new=v1"]);
+}
+
+#[test]
 fn what_cannot_be_set_aside_comes_back_with_the_rest() {
     let (bed, specs) = swapping();
     bed.world().stuck.insert("container:b".into());
