@@ -408,7 +408,7 @@ impl Failure {
 }
 
 impl Report {
-    /// Whether a model wrote a resource's artifact in this run.
+    /// True if a model wrote a resource's artifact in this run.
     pub fn has_written(&self, address: &Address) -> bool {
         self.artifacts.iter().any(|artifact| {
             artifact.outcome.address == *address && !artifact.outcome.pinned && artifact.content.is_some()

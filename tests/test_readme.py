@@ -185,7 +185,7 @@ def test_the_recording_is_of_a_real_run(served_project: Project, model_server: M
         if not command.startswith("clockwork "):
             subprocess.run(command, shell=True, cwd=served_project.folder, check=True)
             continue
-        # What the model's text is plays no part, so that the scripted server can stand for the local model.
+        # The model's text is not compared, so that the scripted server can stand for the local model.
         arguments = command.replace(" --model local", "").split()[1:]
         output = served_project.terminal(*arguments, answers={"Go on?": "y"}).text.replace(
             str(served_project.folder), "/tmp/session-0"

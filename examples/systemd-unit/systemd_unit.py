@@ -55,7 +55,7 @@ class SystemdUnit(Resource):
         yield Operation("unit_operations.reload", name=f"Forget {self.name}", unit=self.name)
 
     def validate_artifact(self, artifact: str | dict[str, Any]) -> None:
-        # What is wrong goes back to the model, which mends it.
+        # The model gets the error, and mends its text.
         found = re.findall(r"^\[(.+)\]\s*$", str(artifact), re.MULTILINE)
         missing = [section for section in SECTIONS if section not in found]
         if missing:

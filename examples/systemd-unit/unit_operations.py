@@ -14,7 +14,7 @@ GRACE = 1
 
 
 class UnitStatus(FactBase[dict[str, str]]):
-    """What systemd knows of a unit, by the names of its properties."""
+    """The properties of a unit, by their names in systemd."""
 
     def command(self, unit: str) -> str:
         return f"systemctl show {quote(unit)} --property=LoadState,ActiveState,UnitFileState,NeedDaemonReload"

@@ -81,7 +81,7 @@ pub struct StateEntry {
     /// The path of the group that it belongs to.
     #[serde(default)]
     pub group: Option<String>,
-    /// Whether it must not be removed.
+    /// True if it must not be removed.
     #[serde(default)]
     pub protect: bool,
     /// The resources that it needs.
@@ -157,7 +157,7 @@ impl StateEntry {
         }
     }
 
-    /// Whether it is that thing on that host.
+    /// True if it is that thing on that host.
     pub fn is(&self, host: &str, identity: &str) -> bool {
         self.identity == identity && self.host == host
     }

@@ -36,7 +36,7 @@ class SystemdHost:
         self.name = name
 
     def run(self, command: str) -> str:
-        """What a shell command there wrote, whatever its exit status."""
+        """Returns the output of a shell command there, whatever its exit status."""
         done = subprocess.run(
             ["docker", "exec", self.name, "sh", "-c", command], capture_output=True, text=True, timeout=60
         )
